@@ -1,0 +1,365 @@
+//! What happens to a whole datagram between socket and meaning: the two passes over a packet's body, then the CRC.
+//!
+//! A pass transforms what stands behind the clear prefix, and may change its length. Pass 0 is done first and undone last. The four contextless
+//! packets (SessionRequest, SessionResponse, UnknownSender, RemapConnection) have neither pass nor CRC and never come through here.
+
+mod zlib;
+
+use crate::config::{Config, Pass};
+use crate::wire;
+use zlib::Zlib;
+
+/// The compression flag in front of a body that is as it was.
+const STORED: u8 = 0;
+/// The flag in front of a zlib stream. Read as such is every flag that isn't [`STORED`], as soe-protocol does.
+const DEFLATED: u8 = 1;
+
+/// How the datagrams of one session are sealed: what the handshake said about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealing {
+    crc_start: u32,
+    crc_length: u8,
+    passes: [Pass; 2],
+}
+
+impl Sealing {
+    /// From a SessionResponse. A CRC has at most 4 bytes, whatever `crc_length` says.
+    pub(crate) fn new(crc_seed: u32, crc_length: u8, passes: [Pass; 2]) -> Self {
+        Sealing { crc_start: wire::crc_start(crc_seed), crc_length: crc_length.min(4), passes }
+    }
+
+    /// Bytes of CRC behind each packet.
+    pub(crate) fn crc_length(&self) -> usize {
+        self.crc_length.into()
+    }
+
+    /// Bytes that the passes add to a packet at most: a flag for each compression.
+    pub(crate) fn expansion(&self) -> usize {
+        self.passes.iter().filter(|pass| matches!(pass, Pass::Compress | Pass::Compress2)).count()
+    }
+
+    /// No pass transforms anything: a packet can be sealed where it stands ([`append_crc`]).
+    pub(crate) fn passes(&self) -> [Pass; 2] {
+        self.passes
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.passes == [Pass::None; 2]
+    }
+
+    /// The packet in front of the right CRC.
+    fn verify<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
+        let len = datagram.len().checked_sub(self.crc_length()).filter(|&len| len > 0)?;
+        let (packet, received) = datagram.split_at(len);
+        let right = received.is_empty() || {
+            let received = received.iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
+            // Only the low bytes are on the wire.
+            (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0
+        };
+        right.then_some(packet)
+    }
+}
+
+/// Writes the CRC of `buffer[..len]` behind it: sealing in place, where there is no pass. The buffer has room for it.
+pub(crate) fn append_crc(sealing: &Sealing, buffer: &mut [u8], len: usize) {
+    let length = sealing.crc_length();
+    if length > 0 {
+        let crc = wire::crc(sealing.crc_start, &buffer[..len]).to_be_bytes();
+        buffer[len..len + length].copy_from_slice(&crc[4 - length..]);
+    }
+}
+
+/// Why a datagram was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    /// The CRC is wrong, or there is no byte but the CRC: a stranger's, another session's, or damaged.
+    Crc,
+    /// The CRC is right, but a pass can't be undone.
+    Malformed,
+}
+
+/// Where the body begins that the passes cover; `None` for a packet that they leave alone. In version 3 that is application data outside the
+/// reliable channels, escaped or not: soe-protocol puts no flag into it. (UdpLibrary's passes cover it, from its second byte on.)
+fn covered_from(packet: &[u8]) -> Option<usize> {
+    matches!(packet, [0, 1..=0xFF, ..]).then_some(2)
+}
+
+/// Seals and opens datagrams, of all sessions in turn.
+pub(crate) struct Codec {
+    threshold: usize,
+    zlib: Zlib,
+    /// A packet whose passes are being undone.
+    opened: Vec<u8>,
+}
+
+impl Codec {
+    /// Allocates nothing: that waits for the first session with a pass.
+    pub(crate) fn new(config: &Config) -> Self {
+        Codec { threshold: config.compression_threshold as usize, zlib: Zlib::new(config.max_inflated as usize), opened: Vec::new() }
+    }
+
+    /// Verifies the CRC and undoes the passes. Lends the datagram itself where there is no pass.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    #[inline]
+    pub(crate) fn open<'a>(&'a mut self, sealing: &Sealing, datagram: &'a [u8]) -> Result<&'a [u8], Rejected> {
+        let packet = sealing.verify(datagram).ok_or(Rejected::Crc)?;
+        if sealing.is_plain() {
+            return Ok(packet);
+        }
+        self.undo(sealing.passes, packet).ok_or(Rejected::Malformed)
+    }
+
+    /// Appends the datagram made from `packet` to `out`.
+    pub(crate) fn seal(&mut self, sealing: &Sealing, packet: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(packet);
+        if let Some(body) = covered_from(packet) {
+            for pass in sealing.passes {
+                self.pass(pass, out, start + body);
+            }
+        }
+        let len = out.len();
+        out.resize(len + sealing.crc_length(), 0);
+        append_crc(sealing, &mut out[start..], len - start);
+    }
+
+    fn undo<'a>(&'a mut self, passes: [Pass; 2], packet: &'a [u8]) -> Option<&'a [u8]> {
+        let Some(body) = covered_from(packet) else { return Some(packet) };
+        self.opened.clear();
+        self.opened.extend_from_slice(packet);
+        for pass in passes.into_iter().rev() {
+            self.undo_pass(pass, body)?;
+        }
+        Some(&self.opened)
+    }
+
+    /// Transforms `out` from `body` on. The XOR passes join here; [`Config::validate`] refuses them until then.
+    fn pass(&mut self, pass: Pass, out: &mut Vec<u8>, body: usize) {
+        match pass {
+            Pass::Compress | Pass::Compress2 => {
+                let long_enough = out.len() - body >= self.threshold;
+                match long_enough.then(|| self.zlib.deflate(&out[body..])).flatten() {
+                    Some(deflated) => {
+                        out.truncate(body);
+                        out.push(DEFLATED);
+                        out.extend_from_slice(deflated);
+                    }
+                    None => out.insert(body, STORED),
+                }
+            }
+            Pass::None | Pass::XorBuffer | Pass::Xor => {}
+        }
+    }
+
+    /// Restores `opened` from `body` on. `None` for what no pass makes.
+    fn undo_pass(&mut self, pass: Pass, body: usize) -> Option<()> {
+        match pass {
+            Pass::None => {}
+            Pass::Compress | Pass::Compress2 => match self.opened.get(body)? {
+                &STORED => drop(self.opened.remove(body)),
+                _ => {
+                    let inflated = self.zlib.inflate(&self.opened[body + 1..])?;
+                    self.opened.truncate(body);
+                    self.opened.extend_from_slice(inflated);
+                }
+            },
+            Pass::XorBuffer | Pass::Xor => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::hex;
+    use serde_json::Value;
+
+    const PLAIN: [Pass; 2] = [Pass::None; 2];
+    const COMPRESSED: [Pass; 2] = [Pass::Compress, Pass::None];
+
+    fn codec() -> Codec {
+        Codec::new(&Config::default())
+    }
+
+    fn sealed(codec: &mut Codec, sealing: &Sealing, packet: &[u8]) -> Vec<u8> {
+        let mut out = b"kept".to_vec();
+        codec.seal(sealing, packet, &mut out);
+        assert_eq!(&out[..4], b"kept");
+        out.split_off(4)
+    }
+
+    #[test]
+    fn a_sealing_is_small() {
+        assert!(size_of::<Sealing>() <= 16);
+    }
+
+    #[test]
+    fn the_crc_is_the_low_bytes_big_endian_behind_the_packet() {
+        for (packet, crc) in [("1b197654", "ac4ed2f1"), ("0015000a", "d7fa5988")] {
+            for length in 0..=4 {
+                let sealing = Sealing::new(5, length, PLAIN);
+                let expected = [hex(packet), hex(&crc[8 - 2 * usize::from(length)..])].concat();
+                assert_eq!(sealing.crc_length(), usize::from(length));
+                assert_eq!(sealed(&mut codec(), &sealing, &hex(packet)), expected);
+                let mut in_place = [&hex(packet)[..], &[0xEE; 5]].concat();
+                append_crc(&sealing, &mut in_place, 4);
+                assert_eq!(in_place, [&expected[..], &[0xEE; 5][usize::from(length)..]].concat());
+                assert_eq!(codec().open(&sealing, &expected), Ok(&hex(packet)[..]));
+            }
+        }
+        assert_eq!(Sealing::new(5, 255, PLAIN), Sealing::new(5, 4, PLAIN));
+    }
+
+    #[test]
+    fn a_wrong_crc_is_rejected_whatever_byte_is_wrong() {
+        assert_eq!(codec().open(&Sealing::new(5, 2, PLAIN), &hex("0015000a 57ec")), Err(Rejected::Crc));
+        for length in 1..=4 {
+            let sealing = Sealing::new(0x1234_5678, length, PLAIN);
+            let good = sealed(&mut codec(), &sealing, &hex("0006"));
+            for byte in 0..good.len() {
+                let mut bad = good.clone();
+                bad[byte] ^= 0x80;
+                assert_eq!(codec().open(&sealing, &bad), Err(Rejected::Crc), "byte {byte} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_datagram_without_a_byte_but_its_crc_is_rejected() {
+        for length in 0..=4 {
+            let sealing = Sealing::new(0, length, PLAIN);
+            let nothing = sealed(&mut codec(), &sealing, b"");
+            (0..=nothing.len()).for_each(|cut| assert_eq!(codec().open(&sealing, &nothing[..cut]), Err(Rejected::Crc)));
+            let one = sealed(&mut codec(), &sealing, b"x");
+            assert_eq!(codec().open(&sealing, &one), Ok(&b"x"[..]));
+        }
+    }
+
+    #[test]
+    fn without_a_pass_the_datagram_itself_is_lent() {
+        let sealing = Sealing::new(7, 2, PLAIN);
+        assert!(sealing.is_plain());
+        assert_eq!(sealing.expansion(), 0);
+        let datagram = sealed(&mut codec(), &sealing, &hex("0009 0000 0102"));
+        assert_eq!(codec().open(&sealing, &datagram).unwrap().as_ptr(), datagram.as_ptr());
+    }
+
+    #[test]
+    fn a_flag_stands_behind_the_opcode_and_only_there() {
+        let sealing = Sealing::new(0, 0, COMPRESSED);
+        assert!(!sealing.is_plain());
+        assert_eq!(sealing.expansion(), 1);
+        for (packet, datagram) in [
+            ("0006", "0006 00"),
+            ("0011 0005", "0011 00 0005"),
+            ("0009 0000 61", "0009 00 0000 61"),
+            // Raw and escaped application packets have none: ../../tests/data/vectors/client_frames.jsonl.
+            ("756e72656c", "756e72656c"),
+            ("0000 0102", "0000 0102"),
+            ("0000", "0000"),
+            ("00", "00"),
+        ] {
+            assert_eq!(sealed(&mut codec(), &sealing, &hex(packet)), hex(datagram), "{packet}");
+            assert_eq!(codec().open(&sealing, &hex(datagram)), Ok(&hex(packet)[..]), "{datagram}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_is_missing_or_announces_no_stream_is_malformed() {
+        let sealing = Sealing::new(0, 0, COMPRESSED);
+        for datagram in ["0006", "0009", "0009 01", "0009 01 0000", "0009 01 78", "0009 ff ffff"] {
+            assert_eq!(codec().open(&sealing, &hex(datagram)), Err(Rejected::Malformed), "{datagram}");
+        }
+        let stream = "789c2bc9c82c5600a24485b4cc9c5405232e00359a0552";
+        for flag in ["01", "02", "5a", "ff"] {
+            let expected = [&hex("0009")[..], b"this is a file 2\n"].concat();
+            assert_eq!(codec().open(&sealing, &hex(&format!("0009 {flag} {stream}"))), Ok(&expected[..]), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_deflated_from_the_threshold_on_where_that_is_shorter() {
+        let sealing = Sealing::new(9, 2, COMPRESSED);
+        let mut codec = codec();
+        for (body, flag) in [(0, STORED), (23, STORED), (24, DEFLATED), (25, DEFLATED), (505, DEFLATED), (8192, DEFLATED)] {
+            let packet = [&[0, 9][..], &vec![0x61; body]].concat();
+            let datagram = sealed(&mut codec, &sealing, &packet);
+            assert_eq!(datagram[2], flag, "{body} bytes");
+            assert!(flag == STORED || datagram.len() < packet.len() + 3);
+            assert_eq!(codec.open(&sealing, &datagram), Ok(&packet[..]));
+        }
+        let distinct: Vec<u8> = [0, 9].into_iter().chain(0..=255).collect();
+        let datagram = sealed(&mut codec, &sealing, &distinct);
+        assert_eq!((datagram[2], datagram.len()), (STORED, distinct.len() + 3));
+    }
+
+    #[test]
+    fn what_inflates_beyond_the_limit_is_malformed() {
+        let sealing = Sealing::new(9, 2, COMPRESSED);
+        let mut opener = Codec::new(&Config { max_inflated: 100, ..Config::default() });
+        for (body, taken) in [(100, true), (101, false), (60_000, false)] {
+            let packet = [&[0, 3][..], &vec![0; body]].concat();
+            let datagram = sealed(&mut codec(), &sealing, &packet);
+            assert_eq!(opener.open(&sealing, &datagram), if taken { Ok(&packet[..]) } else { Err(Rejected::Malformed) });
+        }
+    }
+
+    #[test]
+    fn both_passes_are_done_and_undone_in_order() {
+        let sealing = Sealing::new(9, 2, [Pass::Compress, Pass::Compress2]);
+        assert_eq!(sealing.expansion(), 2);
+        let mut codec = codec();
+        for body in [0, 1, 24, 500] {
+            let packet = [&[0, 9][..], &vec![0x61; body]].concat();
+            let datagram = sealed(&mut codec, &sealing, &packet);
+            assert_eq!(codec.open(&sealing, &datagram), Ok(&packet[..]));
+        }
+    }
+
+    /// The datagrams of a client under CRC lengths 0 to 4, with and without the flag: opened, read and sealed again they are the same bytes.
+    #[test]
+    fn recorded_frames_open_and_seal_to_the_same_bytes() {
+        let mut codec = Codec::new(&Config { compression_threshold: u32::MAX, ..Config::default() });
+        let mut frames = 0;
+        for line in include_str!("../../tests/data/vectors/client_frames.jsonl").lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let seed = u32::from_str_radix(row["crc_seed"].as_str().unwrap(), 16).unwrap();
+            let passes = if row["compression"].as_bool().unwrap() { COMPRESSED } else { PLAIN };
+            let sealing = Sealing::new(seed, row["crc_length"].as_u64().unwrap() as u8, passes);
+            for datagram in row["datagrams"].as_array().unwrap() {
+                let datagram = hex(datagram.as_str().unwrap());
+                let packet = codec.open(&sealing, &datagram).unwrap().to_vec();
+                assert!(wire::read(&packet).is_ok());
+                assert_eq!(sealed(&mut codec, &sealing, &packet), datagram);
+                frames += 1;
+            }
+        }
+        assert_eq!(frames, 200, "all datagrams of the file");
+    }
+
+    #[test]
+    fn every_datagram_is_answered_and_never_a_panic() {
+        let mut codec = codec();
+        let stream = hex("789c2bc9c82c5600a24485b4cc9c5405232e00359a0552");
+        for passes in [PLAIN, COMPRESSED, [Pass::Compress2; 2], [Pass::Xor, Pass::XorBuffer]] {
+            for length in 0..=4 {
+                let sealing = Sealing::new(3, length, passes);
+                for first in [0, 1, 3, 9, 0x19, 0xFF] {
+                    let packet = [&[0, first, 1][..], &stream].concat();
+                    for cut in 0..packet.len() {
+                        let mut datagram = packet[..cut].to_vec();
+                        datagram.resize(cut + usize::from(length), 0);
+                        append_crc(&sealing, &mut datagram, cut);
+                        if let Ok(opened) = codec.open(&sealing, &datagram) {
+                            let _ = wire::read(opened);
+                        }
+                        sealed(&mut codec, &sealing, &packet[..cut]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What a multiplexer is told when it is made. A title's dialect is a value of [`Config`], never a branch in the code below.
+
+use crate::cipher::Key;
+use crate::error::Error;
+
+/// Where the CRC seed of a session comes from that this side answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CrcSeed {
+    /// Random for each session.
+    #[default]
+    Random,
+    /// Always this value: some titles use a constant, and a recorded session can be replayed into a server.
+    Fixed(u32),
+}
+
+/// One of the two passes over a datagram; the numbers are those of the SessionResponse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Pass {
+    /// Bytes as they are.
+    #[default]
+    None = 0,
+    /// zlib, with a flag byte that says whether.
+    Compress = 1,
+    /// The same, under the second number that titles use for it.
+    Compress2 = 2,
+    /// Each word combined with a key stream and the word before.
+    XorBuffer = 3,
+    /// Each word combined with the word before.
+    Xor = 4,
+}
+
+impl TryFrom<u8> for Pass {
+    type Error = Error;
+    fn try_from(value: u8) -> Result<Self, Error> {
+        Ok(match value {
+            0 => Pass::None,
+            1 => Pass::Compress,
+            2 => Pass::Compress2,
+            3 => Pass::XorBuffer,
+            4 => Pass::Xor,
+            _ => return Err(Error::InvalidArgument),
+        })
+    }
+}
+
+/// How the compression pass marks what it compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum CompressionFlag {
+    /// 01 or 00 as the first byte of the body.
+    #[default]
+    Leading = 0,
+    /// 5a or a5 as the first byte of the body.
+    LeadingEverQuest = 1,
+    /// 01 or 00 as the last byte of the body.
+    Trailing = 2,
+}
+
+/// How much may be under way to a peer at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Congestion {
+    /// Follows what the path carries.
+    #[default]
+    Adaptive,
+    /// [`Config::send_window`] packets, whatever the path does: for closed networks.
+    Fixed,
+}
+
+/// The settings of a multiplexer. [`Config::default`] is protocol version 3 as its titles speak it: datagrams of 512 bytes, a CRC of two, no passes.
+///
+/// ```
+/// let config = soe::Config { application_protocol: Some(b"Ping_1".to_vec()), max_sessions: 200, ..Default::default() };
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name that clients send in their SessionRequest and servers require there; at most 255 bytes, none of them zero.
+    /// `None`: a server takes any name, a client sends an empty one.
+    pub application_protocol: Option<Vec<u8>>,
+    /// The version that is sent and accepted: 3. 0 sends 3 and accepts any. 2 is not supported yet.
+    pub protocol_version: u32,
+    /// True: the SessionResponse ends with the version (21 bytes), false: it does not (17). Both are read.
+    pub confirm_has_version: bool,
+    /// The largest datagram that this side takes, in bytes, CRC included: 16..=16,384. A session uses the smaller of both sides' values.
+    pub udp_length: u32,
+    /// Bytes of CRC behind each datagram of sessions that this side answers: 0..=4.
+    pub crc_length: u8,
+    /// The CRC seed of sessions that this side answers.
+    pub crc_seed: CrcSeed,
+    /// What happens to datagrams of sessions that this side answers, before the CRC.
+    pub passes: [Pass; 2],
+    /// How the compression pass marks what it compressed.
+    pub compression_flag: CompressionFlag,
+    /// Bytes of a body below which compression is not tried.
+    pub compression_threshold: u32,
+    /// Bytes that a compressed datagram may inflate to; what would be longer is dropped.
+    pub max_inflated: u32,
+    /// RC4 on application messages of every session, both ways, from the first message. `None`: plain until [`crate::Multiplexer::set_cipher`].
+    pub cipher_key: Option<Key>,
+    /// The host turns the cipher on after a login message: a session whose receive cipher was not set yet hands out at most one message per drain.
+    pub cipher_by_host: bool,
+    /// Connect requests become events, which the host accepts or refuses.
+    pub manual_accept: bool,
+    /// Datagrams of one size for one address may be lent as a train ([`crate::Datagram::segment_size`]).
+    pub trains: bool,
+    /// A server's session is connected with its SessionResponse, not with the client's first datagram: for titles whose client waits for the server to speak.
+    pub connected_at_request: bool,
+    /// SessionRequests are not answered: this side only connects.
+    pub client_only: bool,
+    /// Open sessions at most, 1..=1,000,000.
+    pub max_sessions: u32,
+    /// Sessions at most that were answered but have not shown a datagram with the right CRC. When full, the oldest makes room.
+    pub max_half_open: u32,
+    /// 0: session ids, CRC seeds and hash keys from the operating system's entropy. Else the same seed gives the same bytes.
+    pub rng_seed: u64,
+    /// How often a SessionRequest is repeated.
+    pub connect_retry_ms: u32,
+    /// When a connect fails without an answer, and when an answered request that shows no datagram is forgotten.
+    pub connect_timeout_ms: u32,
+    /// Silence, in either direction, after which a client sends a Heartbeat; 0: never.
+    pub heartbeat_ms: u32,
+    /// Silence of the peer that ends a session with reason 2; 0: never.
+    pub inactivity_timeout_ms: u32,
+    /// How long a disconnect with flush waits for acknowledgements.
+    pub flush_timeout_ms: u32,
+    /// How often NetStatus is asked; 0: never (v3 peers other than ours may end a session over it). Answered always.
+    pub net_status_ms: u32,
+    /// How long an unacknowledged packet may stay so before the session ends with reason 8; 0: for ever.
+    pub unacknowledged_timeout_ms: u32,
+    /// How long an acknowledgement may wait for company; 0: it leaves with the next drain.
+    pub ack_delay_us: u32,
+    /// How many more times a small reliable packet goes out before any loss is known: 0..=3. Receivers drop the copies.
+    pub redundancy: u32,
+    /// How long such a copy waits for another datagram to ride in before it leaves in one of its own.
+    pub redundancy_delay_us: u32,
+    /// Datagrams from addresses without a session are answered with UnknownSender (rate-limited), so that a client of a restarted server learns of it.
+    pub reply_unknown_sender: bool,
+    /// RemapConnection moves a session to another port of the same host when it shows session id and CRC seed.
+    pub allow_port_remap: bool,
+    /// Raw (unreliable) packets may share a MultiPacket. Off for v3 peers, which end the session over it.
+    pub multi_raw: bool,
+    /// How much may be under way.
+    pub congestion: Congestion,
+    /// Reliable packets per channel that a peer is believed to hold past its cumulative acknowledgement, to begin with: 1..=16,384.
+    pub send_window: u32,
+    /// Reliable packets per channel that this side holds ahead of a gap: 1..=16,384.
+    pub receive_window: u32,
+    /// Bytes of messages that a session may have queued and unacknowledged before [`Error::WouldBlock`]; never less than 131 datagrams.
+    pub send_queue_bytes: u32,
+    /// The longest message, in bytes, both ways.
+    pub max_message: u32,
+    /// Messages that may wait for the host in all; then reliable packets stay unacknowledged and lossy ones are dropped.
+    pub max_queued_events: u32,
+    /// Bytes of messages that may wait for the host in all.
+    pub max_queued_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            application_protocol: None,
+            protocol_version: 3,
+            confirm_has_version: true,
+            udp_length: 512,
+            crc_length: 2,
+            crc_seed: CrcSeed::Random,
+            passes: [Pass::None; 2],
+            compression_flag: CompressionFlag::Leading,
+            compression_threshold: 24,
+            max_inflated: 8192,
+            cipher_key: None,
+            cipher_by_host: false,
+            manual_accept: false,
+            trains: false,
+            connected_at_request: false,
+            client_only: false,
+            max_sessions: 1000,
+            max_half_open: 4096,
+            rng_seed: 0,
+            connect_retry_ms: 1000,
+            connect_timeout_ms: 30_000,
+            heartbeat_ms: 25_000,
+            inactivity_timeout_ms: 30_000,
+            flush_timeout_ms: 5_000,
+            net_status_ms: 0,
+            unacknowledged_timeout_ms: 0,
+            ack_delay_us: 0,
+            redundancy: 0,
+            redundancy_delay_us: 10_000,
+            reply_unknown_sender: true,
+            allow_port_remap: true,
+            multi_raw: false,
+            congestion: Congestion::Adaptive,
+            send_window: 256,
+            receive_window: 1024,
+            send_queue_bytes: 256 * 1024,
+            max_message: 16 * 1024 * 1024,
+            max_queued_events: 65_536,
+            max_queued_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// The smallest UDP length that is taken from a peer or a host: below it no reliable packet carries anything.
+pub const MIN_UDP_LENGTH: u32 = 16;
+/// The largest UDP length: UdpLibrary's hard maximum.
+pub const MAX_UDP_LENGTH: u32 = 16_384;
+
+impl Config {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a value outside its range, [`Error::Unsupported`] for one that this version does not support yet.
+    pub fn validate(&self) -> Result<(), Error> {
+        let name = self.application_protocol.as_deref().unwrap_or_default();
+        let ranges = name.len() <= 255
+            && !name.contains(&0)
+            && (MIN_UDP_LENGTH..=MAX_UDP_LENGTH).contains(&self.udp_length)
+            && self.crc_length <= 4
+            && (1..=1_000_000).contains(&self.max_sessions)
+            && (1..=1_000_000).contains(&self.max_half_open)
+            && self.connect_retry_ms > 0
+            && self.connect_timeout_ms > 0
+            && self.redundancy <= 3
+            && (1..=16_384).contains(&self.send_window)
+            && (1..=16_384).contains(&self.receive_window)
+            && (1..=1 << 30).contains(&self.max_message)
+            && self.max_queued_events > 0
+            && self.max_queued_bytes > 0
+            && self.max_inflated >= 1
+            && self.max_inflated <= 1 << 20;
+        if !ranges {
+            return Err(Error::InvalidArgument);
+        }
+        let supported = matches!(self.protocol_version, 0 | 3)
+            && matches!(self.passes, [Pass::None | Pass::Compress, Pass::None])
+            && self.compression_flag == CompressionFlag::Leading;
+        if supported { Ok(()) } else { Err(Error::Unsupported) }
+    }
+}

@@ -1,0 +1,64 @@
+use super::Answer;
+use super::status::soe_status_code::SOE_ERR_INVALID_ARGUMENT;
+use crate::{Address, Family};
+
+/// What the bytes of a soe_addr are.
+#[repr(C)]
+pub enum soe_family {
+    /// Sixteen bytes and a port that mean something to the host alone: a relay, a test, a link that is not IP.
+    SOE_FAMILY_OPAQUE = 0,
+    /// An IPv4 address.
+    SOE_FAMILY_V4 = 4,
+    /// An IPv6 address.
+    SOE_FAMILY_V6 = 6,
+}
+
+/// Where datagrams come from and go to. 24 bytes. Sessions are told apart by it; members that the family does not use are ignored, and zero
+/// where the library fills them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct soe_addr {
+    /// Network byte order. IPv4: the first four bytes. IPv6 and opaque: all sixteen.
+    pub ip: [u8; 16],
+    /// IPv6: the scope (interface index) of a link-local address, else 0.
+    pub scope_id: u32,
+    /// In host byte order.
+    pub port: u16,
+    /// SOE_FAMILY_*
+    pub family: u8,
+    /// Ignored; 0 where the library fills it.
+    pub reserved: u8,
+}
+
+const _: () = {
+    assert!(size_of::<soe_addr>() == 24);
+    assert!(std::mem::offset_of!(soe_addr, scope_id) == 16);
+    assert!(std::mem::offset_of!(soe_addr, port) == 20);
+    assert!(std::mem::offset_of!(soe_addr, family) == 22);
+};
+
+impl soe_addr {
+    /// As the multiplexer compares it.
+    #[inline]
+    pub(super) fn address(&self) -> Answer<Address> {
+        let soe_addr { mut ip, port, .. } = *self;
+        let (family, scope_id) = match self.family {
+            0 => (Family::Opaque, 0),
+            4 => {
+                ip[4..].fill(0);
+                (Family::V4, 0)
+            }
+            6 => (Family::V6, self.scope_id),
+            _ => return Err(SOE_ERR_INVALID_ARGUMENT),
+        };
+        Ok(Address { ip, scope_id, port, family })
+    }
+}
+
+impl From<Address> for soe_addr {
+    #[inline]
+    fn from(address: Address) -> Self {
+        let Address { ip, scope_id, port, family } = address;
+        soe_addr { ip, scope_id, port, family: family as u8, reserved: 0 }
+    }
+}

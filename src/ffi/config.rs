@@ -1,0 +1,385 @@
+use super::Answer;
+use super::pointer::{Growable, bytes, init_growable};
+use super::status::soe_status_code::{SOE_ERR_INVALID_ARGUMENT, SOE_ERR_UNSUPPORTED};
+use super::status::{soe_status, status};
+use crate::{CompressionFlag, Config, Congestion, CrcSeed, Pass};
+use std::ffi::c_char;
+use std::mem::offset_of;
+use std::ptr;
+
+/// The titles whose dialects soe_config_init knows.
+#[repr(C)]
+pub enum soe_preset {
+    /// Protocol version 3 as its titles speak it: datagrams of 512 bytes, a CRC of 2, no passes.
+    SOE_PRESET_DEFAULT = 0,
+    /// PlanetSide 2. Not supported yet.
+    SOE_PRESET_PLANETSIDE2 = 1,
+    /// H1Z1. Not supported yet.
+    SOE_PRESET_H1Z1 = 2,
+    /// Landmark. Not supported yet.
+    SOE_PRESET_LANDMARK = 3,
+    /// Free Realms. Not supported yet.
+    SOE_PRESET_FREE_REALMS = 4,
+    /// Star Wars Galaxies. Not supported yet.
+    SOE_PRESET_STAR_WARS_GALAXIES = 5,
+    /// EverQuest. Not supported yet.
+    SOE_PRESET_EVERQUEST = 6,
+    /// EverQuest II. Not supported yet.
+    SOE_PRESET_EVERQUEST2 = 7,
+    /// PlanetSide. Not supported yet.
+    SOE_PRESET_PLANETSIDE = 8,
+}
+
+/// Bits of soe_config.flags.
+#[repr(C)]
+pub enum soe_config_flag {
+    /// The host turns a cipher on (or says that there is none) with soe_session_set_cipher, once it has read a login message. A session whose
+    /// receive cipher has not been set hands out at most one message per drain, so that the next one is never handed out undeciphered.
+    SOE_CONFIG_CIPHER_BY_HOST = 1,
+    /// Connect requests become SOE_EVENT_CONNECT_REQUEST, which the host accepts or refuses.
+    SOE_CONFIG_MANUAL_ACCEPT = 2,
+    /// Datagrams of one size for one address may be handed out as a train (soe_datagram.segment_size): for hosts that send with UDP_SEGMENT.
+    SOE_CONFIG_TRAINS = 4,
+    /// A server's session is connected with its SessionResponse, not with the client's first datagram: for titles whose client waits for the
+    /// server to speak.
+    SOE_CONFIG_CONNECTED_AT_REQUEST = 8,
+    /// SessionRequests are not answered: this side only connects.
+    SOE_CONFIG_CLIENT_ONLY = 16,
+}
+
+const KNOWN_FLAGS: u32 = 0b1_1111;
+
+/// Values of soe_config.crc_seed_mode.
+#[repr(C)]
+pub enum soe_crc_seed_mode {
+    /// Each session has a random CRC seed.
+    SOE_CRC_SEED_RANDOM = 0,
+    /// Each session has soe_config.crc_seed: some titles use a constant, and a recorded session can be replayed into a server.
+    SOE_CRC_SEED_FIXED = 1,
+}
+
+/// What happens to whole datagrams before the CRC: the numbers of the wire.
+#[repr(C)]
+pub enum soe_pass {
+    /// Bytes as they are.
+    SOE_PASS_NONE = 0,
+    /// zlib, with a flag byte that says whether.
+    SOE_PASS_COMPRESS = 1,
+    /// The same, under the second number that titles use for it. Not supported yet.
+    SOE_PASS_COMPRESS_2 = 2,
+    /// Each word combined with a key stream and the word before. Not supported yet.
+    SOE_PASS_XOR_BUFFER = 3,
+    /// Each word combined with the word before. Not supported yet.
+    SOE_PASS_XOR = 4,
+}
+
+/// How SOE_PASS_COMPRESS marks what it compressed.
+#[repr(C)]
+pub enum soe_compression_flag {
+    /// 01 or 00 comes first.
+    SOE_COMPRESSION_FLAG_LEADING = 0,
+    /// 5a or a5 comes first. Not supported yet.
+    SOE_COMPRESSION_FLAG_LEADING_EVERQUEST = 1,
+    /// 01 or 00 comes last. Not supported yet.
+    SOE_COMPRESSION_FLAG_TRAILING = 2,
+}
+
+/// How much may be under way to a peer at once: values of soe_config.congestion.
+#[repr(C)]
+pub enum soe_congestion {
+    /// What the path carries.
+    SOE_CONGESTION_ADAPTIVE = 0,
+    /// soe_config.send_window packets, whatever the path does: for closed networks.
+    SOE_CONGESTION_FIXED = 1,
+}
+
+/// The settings of a multiplexer, copied by soe_mux_create. Growable: let soe_config_init fill it, then change what you want otherwise.
+/// The defaults below are those of SOE_PRESET_DEFAULT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct soe_config {
+    /// sizeof(soe_config)
+    pub struct_size: u32,
+    /// SOE_CONFIG_* together. Default: 0.
+    pub flags: u32,
+    /// The name that clients send and servers require: at most 255 bytes, none of them zero; needs no NUL at its end. NULL: a server takes any
+    /// name, a client sends an empty one. A pointer with a length of 0: the empty name. Default: NULL.
+    pub application_protocol: *const c_char,
+    /// Bytes of it, without a NUL. Default: 0.
+    pub application_protocol_len: u32,
+    /// Bytes at cipher_key: 1..256. Default: 0.
+    pub cipher_key_len: u32,
+    /// RC4 on the messages of every session, both ways, from the first one. NULL: none, until soe_session_set_cipher. Default: NULL.
+    pub cipher_key: *const u8,
+    /// 0: session ids, CRC seeds and hash keys from the operating system's entropy. Else the same seed, clock and input give the same
+    /// bytes. Default: 0.
+    pub rng_seed: u64,
+    /// Bytes of messages that may wait for the host, all sessions together. Default: 64 MiB.
+    pub max_queued_bytes: u64,
+    /// The version that is sent and accepted: 3. 0 sends 3 and accepts any; 2 is not supported yet. Default: 3.
+    pub protocol_version: u32,
+    /// 1: the SessionResponse ends with the version (21 bytes); 0: it does not (17). Both are read. Default: 1.
+    pub confirm_has_version: u32,
+    /// The largest datagram that this side takes, in bytes, CRC included: 16..16384. A session uses the smaller of both sides'. Default: 512.
+    pub udp_length: u32,
+    /// Bytes of CRC behind each datagram of sessions that this side answers: 0..4. Default: 2.
+    pub crc_length: u32,
+    /// SOE_CRC_SEED_RANDOM or SOE_CRC_SEED_FIXED. Default: random.
+    pub crc_seed_mode: u32,
+    /// With SOE_CRC_SEED_FIXED: the CRC seed of sessions that this side answers. Default: 0.
+    pub crc_seed: u32,
+    /// SOE_PASS_*: the first pass of sessions that this side answers. Default: none.
+    pub pass0: u32,
+    /// SOE_PASS_*: the second. Default: none.
+    pub pass1: u32,
+    /// SOE_COMPRESSION_FLAG_*. Default: leading.
+    pub compression_flag: u32,
+    /// Bytes below which compression is not tried. Default: 24.
+    pub compression_threshold: u32,
+    /// Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. Default: 8192.
+    pub max_inflated: u32,
+    /// Sessions at most: 1..1000000. Default: 1000.
+    pub max_sessions: u32,
+    /// Sessions at most that were answered and have not shown a datagram with the right CRC, 1..1000000; beyond it the oldest makes
+    /// room. Default: 4096.
+    pub max_half_open: u32,
+    /// How often a SessionRequest is repeated; not 0. Default: 1000.
+    pub connect_retry_ms: u32,
+    /// When a connect fails without an answer, and when an answered request is forgotten that shows no datagram; not 0. Default: 30000.
+    pub connect_timeout_ms: u32,
+    /// Silence, in either direction, after which a client sends a heartbeat; 0: never. Default: 25000.
+    pub heartbeat_ms: u32,
+    /// Silence of the peer that ends a session with SOE_REASON_TIMEOUT; 0: never. Default: 30000.
+    pub inactivity_timeout_ms: u32,
+    /// How long SOE_DISCONNECT_FLUSH waits for acknowledgements. Default: 5000.
+    pub flush_timeout_ms: u32,
+    /// How often NetStatus is asked, which measures loss; 0: never. Some peers of version 3 may end a session over it. Default: 0.
+    pub net_status_ms: u32,
+    /// How long a packet may stay unacknowledged before its session ends with SOE_REASON_UNACKNOWLEDGED_TIMEOUT; 0: for ever. Default: 0.
+    pub unacknowledged_timeout_ms: u32,
+    /// How long an acknowledgement may wait for company; 0: it leaves with the next drain. Default: 0.
+    pub ack_delay_us: u32,
+    /// How many more times a small reliable packet goes out while it is unacknowledged, before any loss is known: 0..3. Receivers drop the
+    /// copies. Default: 0.
+    pub redundancy: u32,
+    /// How long such a copy waits for another datagram to ride in before it leaves in one of its own. Default: 10000.
+    pub redundancy_delay_us: u32,
+    /// 1: datagrams from addresses without a session are answered with UnknownSender (rate-limited), so that the client of a restarted server
+    /// learns of it. Default: 1.
+    pub reply_unknown_sender: u32,
+    /// 1: RemapConnection moves a session to another port of the same host when it shows session id and CRC seed. Default: 1.
+    pub allow_port_remap: u32,
+    /// 1: unreliable packets may share a MultiPacket. Peers of version 3 other than ours end the session over it. Default: 0.
+    pub multi_raw: u32,
+    /// SOE_CONGESTION_ADAPTIVE or SOE_CONGESTION_FIXED. Default: adaptive.
+    pub congestion: u32,
+    /// Packets per reliable channel that a peer is believed to hold past its acknowledgement: 1..16384. Default: 256.
+    pub send_window: u32,
+    /// Packets per reliable channel that this side holds ahead of a gap: 1..16384. Default: 1024.
+    pub receive_window: u32,
+    /// Bytes of messages that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK; never less than 131
+    /// datagrams. Default: 256 KiB.
+    pub send_queue_bytes: u32,
+    /// The longest message, in bytes, both ways: 1..2^30. Default: 16 MiB.
+    pub max_message: u32,
+    /// Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are
+    /// dropped. Default: 65536.
+    pub max_queued_events: u32,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(offset_of!(soe_config, application_protocol) == 8);
+    assert!(offset_of!(soe_config, cipher_key) == 24);
+    assert!(offset_of!(soe_config, protocol_version) == 48);
+    assert!(size_of::<soe_config>() == 48 + 32 * 4);
+};
+
+// SAFETY: repr(C), struct_size first, integers and raw pointers only.
+unsafe impl Growable for soe_config {
+    const POINTERS: &'static [usize] = &[offset_of!(soe_config, application_protocol), offset_of!(soe_config, cipher_key)];
+    const U64S: &'static [usize] = &[offset_of!(soe_config, rng_seed), offset_of!(soe_config, max_queued_bytes)];
+}
+
+use soe_config_flag::*;
+
+impl From<&Config> for soe_config {
+    /// Everything but the name and the key, which presets don't have.
+    fn from(config: &Config) -> Self {
+        let (crc_seed_mode, crc_seed) = match config.crc_seed {
+            CrcSeed::Random => (soe_crc_seed_mode::SOE_CRC_SEED_RANDOM, 0),
+            CrcSeed::Fixed(seed) => (soe_crc_seed_mode::SOE_CRC_SEED_FIXED, seed),
+        };
+        let congestion = match config.congestion {
+            Congestion::Adaptive => soe_congestion::SOE_CONGESTION_ADAPTIVE,
+            Congestion::Fixed => soe_congestion::SOE_CONGESTION_FIXED,
+        };
+        let flag = |set, flag: soe_config_flag| if set { flag as u32 } else { 0 };
+        soe_config {
+            struct_size: size_of::<soe_config>() as u32,
+            flags: flag(config.cipher_by_host, SOE_CONFIG_CIPHER_BY_HOST)
+                | flag(config.manual_accept, SOE_CONFIG_MANUAL_ACCEPT)
+                | flag(config.trains, SOE_CONFIG_TRAINS)
+                | flag(config.connected_at_request, SOE_CONFIG_CONNECTED_AT_REQUEST)
+                | flag(config.client_only, SOE_CONFIG_CLIENT_ONLY),
+            application_protocol: ptr::null(),
+            application_protocol_len: 0,
+            cipher_key_len: 0,
+            cipher_key: ptr::null(),
+            rng_seed: config.rng_seed,
+            max_queued_bytes: config.max_queued_bytes,
+            protocol_version: config.protocol_version,
+            confirm_has_version: config.confirm_has_version.into(),
+            udp_length: config.udp_length,
+            crc_length: config.crc_length.into(),
+            crc_seed_mode: crc_seed_mode as u32,
+            crc_seed,
+            pass0: config.passes[0] as u32,
+            pass1: config.passes[1] as u32,
+            compression_flag: config.compression_flag as u32,
+            compression_threshold: config.compression_threshold,
+            max_inflated: config.max_inflated,
+            max_sessions: config.max_sessions,
+            max_half_open: config.max_half_open,
+            connect_retry_ms: config.connect_retry_ms,
+            connect_timeout_ms: config.connect_timeout_ms,
+            heartbeat_ms: config.heartbeat_ms,
+            inactivity_timeout_ms: config.inactivity_timeout_ms,
+            flush_timeout_ms: config.flush_timeout_ms,
+            net_status_ms: config.net_status_ms,
+            unacknowledged_timeout_ms: config.unacknowledged_timeout_ms,
+            ack_delay_us: config.ack_delay_us,
+            redundancy: config.redundancy,
+            redundancy_delay_us: config.redundancy_delay_us,
+            reply_unknown_sender: config.reply_unknown_sender.into(),
+            allow_port_remap: config.allow_port_remap.into(),
+            multi_raw: config.multi_raw.into(),
+            congestion: congestion as u32,
+            send_window: config.send_window,
+            receive_window: config.receive_window,
+            send_queue_bytes: config.send_queue_bytes,
+            max_message: config.max_message,
+            max_queued_events: config.max_queued_events,
+        }
+    }
+}
+
+impl soe_config {
+    /// # Safety
+    /// By the rules of the header, for the name and the key.
+    pub(super) unsafe fn config(&self) -> Answer<Config> {
+        if self.flags & !KNOWN_FLAGS != 0 {
+            return Err(SOE_ERR_UNSUPPORTED);
+        }
+        let has = |flag: soe_config_flag| self.flags & flag as u32 != 0;
+        Ok(Config {
+            // SAFETY: as asked of our caller.
+            application_protocol: unsafe { name(self.application_protocol, self.application_protocol_len)? },
+            protocol_version: self.protocol_version,
+            confirm_has_version: knob(self.confirm_has_version)?,
+            udp_length: self.udp_length,
+            crc_length: u8::try_from(self.crc_length).or(Err(SOE_ERR_INVALID_ARGUMENT))?,
+            crc_seed: if knob(self.crc_seed_mode)? { CrcSeed::Fixed(self.crc_seed) } else { CrcSeed::Random },
+            passes: [pass(self.pass0)?, pass(self.pass1)?],
+            compression_flag: [CompressionFlag::Leading, CompressionFlag::LeadingEverQuest, CompressionFlag::Trailing]
+                .into_iter()
+                .find(|flag| *flag as u32 == self.compression_flag)
+                .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
+            compression_threshold: self.compression_threshold,
+            max_inflated: self.max_inflated,
+            // SAFETY: as asked of our caller.
+            cipher_key: unsafe { super::cipher::key(self.cipher_key, self.cipher_key_len)? },
+            cipher_by_host: has(SOE_CONFIG_CIPHER_BY_HOST),
+            manual_accept: has(SOE_CONFIG_MANUAL_ACCEPT),
+            trains: has(SOE_CONFIG_TRAINS),
+            connected_at_request: has(SOE_CONFIG_CONNECTED_AT_REQUEST),
+            client_only: has(SOE_CONFIG_CLIENT_ONLY),
+            max_sessions: self.max_sessions,
+            max_half_open: self.max_half_open,
+            rng_seed: self.rng_seed,
+            connect_retry_ms: self.connect_retry_ms,
+            connect_timeout_ms: self.connect_timeout_ms,
+            heartbeat_ms: self.heartbeat_ms,
+            inactivity_timeout_ms: self.inactivity_timeout_ms,
+            flush_timeout_ms: self.flush_timeout_ms,
+            net_status_ms: self.net_status_ms,
+            unacknowledged_timeout_ms: self.unacknowledged_timeout_ms,
+            ack_delay_us: self.ack_delay_us,
+            redundancy: self.redundancy,
+            redundancy_delay_us: self.redundancy_delay_us,
+            reply_unknown_sender: knob(self.reply_unknown_sender)?,
+            allow_port_remap: knob(self.allow_port_remap)?,
+            multi_raw: knob(self.multi_raw)?,
+            congestion: if knob(self.congestion)? { Congestion::Fixed } else { Congestion::Adaptive },
+            send_window: self.send_window,
+            receive_window: self.receive_window,
+            send_queue_bytes: self.send_queue_bytes,
+            max_message: self.max_message,
+            max_queued_events: self.max_queued_events,
+            max_queued_bytes: self.max_queued_bytes,
+        })
+    }
+}
+
+/// 0 or 1.
+fn knob(value: u32) -> Answer<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(SOE_ERR_INVALID_ARGUMENT),
+    }
+}
+
+/// SOE_PASS_*
+pub(super) fn pass(value: u32) -> Answer<Pass> {
+    let value = u8::try_from(value).or(Err(SOE_ERR_INVALID_ARGUMENT))?;
+    Ok(Pass::try_from(value)?)
+}
+
+/// A host's application protocol; none for NULL with length 0.
+///
+/// # Safety
+/// By the rules of the header.
+pub(super) unsafe fn name(name: *const c_char, len: u32) -> Answer<Option<Vec<u8>>> {
+    if name.is_null() && len == 0 {
+        return Ok(None);
+    }
+    if len > 255 {
+        return Err(SOE_ERR_INVALID_ARGUMENT);
+    }
+    // SAFETY: as asked of our caller; copied at once.
+    Ok(Some(unsafe { bytes(name.cast::<u8>(), len as usize)? }.to_vec()))
+}
+
+/// Fills a config with the settings of a title, and sets its struct_size.
+///
+/// - config: what to fill; what is in it before does not matter.
+/// - struct_size: sizeof(soe_config), 8..4096. Where it is smaller than the library's, what lies beyond is not written, and what lies beyond
+///   a larger one is zeroed.
+/// - preset: SOE_PRESET_*
+///
+/// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: no such preset; SOE_ERR_UNSUPPORTED: the
+/// preset does not work yet.
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn soe_config_init(config: *mut soe_config, struct_size: usize, preset: u32) -> soe_status {
+    status(match preset {
+        // SAFETY: by the rules of the header, for the size that the host names.
+        0 => unsafe { init_growable(config, struct_size, &soe_config::from(&Config::default())) },
+        1..=8 => Err(SOE_ERR_UNSUPPORTED),
+        _ => Err(SOE_ERR_INVALID_ARGUMENT),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_survive_the_way_to_c_and_back() {
+        let ours = Config::default();
+        // SAFETY: both pointers are NULL, with lengths of 0.
+        let back = unsafe { soe_config::from(&ours).config() }.expect("the defaults are valid");
+        assert_eq!(format!("{back:?}"), format!("{ours:?}"));
+    }
+}

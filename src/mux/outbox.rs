@@ -1,0 +1,99 @@
+//! Datagrams on their way to the host: replies that belong to no session, and what a drain lends.
+
+use std::collections::VecDeque;
+
+use crate::address::Address;
+use crate::event::{Datagram, SessionId};
+use crate::pool::{Cursor, Place, Pool, Size};
+
+/// Datagrams of handshakes and farewells that may wait for the host. Each answers one datagram or ends one session, so only a host that never drains gets there.
+const MOST_WAITING: usize = 4096;
+
+/// One datagram, ready to leave.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready {
+    place: Place,
+    session: Option<SessionId>,
+    to: Address,
+}
+
+pub(crate) struct Outbox {
+    pub(crate) pool: Pool,
+    /// Where packets go that are not a reliable channel's.
+    pub(crate) cursor: Cursor,
+    waiting: VecDeque<Ready>,
+    /// What the current drain hands out.
+    leaving: Vec<Ready>,
+}
+
+impl Outbox {
+    pub(crate) fn new(udp_length: usize) -> Self {
+        Outbox { pool: Pool::new(udp_length), cursor: Cursor::default(), waiting: VecDeque::new(), leaving: Vec::new() }
+    }
+
+    /// Queues a whole datagram that does not wait for its session's turn. False where there is no room for it.
+    pub(crate) fn reply(&mut self, datagram: &[u8], session: Option<SessionId>, to: Address) -> bool {
+        let room = self.waiting.len() < MOST_WAITING;
+        if room {
+            let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
+            self.waiting.push_back(Ready { place, session, to });
+        }
+        room
+    }
+
+    /// True where a reply waits.
+    pub(crate) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Hands out the datagram at `place`, which this takes a hold of.
+    pub(crate) fn leave(&mut self, place: Place, session: SessionId, to: Address) {
+        self.pool.hold(place.block);
+        self.leaving.push(Ready { place, session: Some(session), to });
+    }
+
+    /// Hands out `datagram`.
+    pub(crate) fn leave_copy(&mut self, datagram: &[u8], session: SessionId, to: Address) {
+        let place = self.pool.append(&mut self.cursor, datagram, Size::Large);
+        self.leaving.push(Ready { place, session: Some(session), to });
+    }
+
+    /// How many datagrams the current drain hands out so far.
+    pub(crate) fn leaving(&self) -> usize {
+        self.leaving.len()
+    }
+
+    /// Begins a drain with replies, at most `max`.
+    pub(crate) fn begin(&mut self, max: usize) {
+        while self.leaving.len() < max
+            && let Some(ready) = self.waiting.pop_front()
+        {
+            self.leaving.push(ready);
+        }
+    }
+
+    /// What the drain handed out, lent until [`Outbox::end_loans`].
+    pub(crate) fn lend(&mut self) {
+        for ready in &self.leaving {
+            self.pool.lend(ready.place.block);
+        }
+    }
+
+    /// The host is done with what the last drain lent.
+    pub(crate) fn end_loans(&mut self) {
+        self.pool.end_loans();
+    }
+
+    /// Lets go of what the current drain handed out: lent blocks stay as they are.
+    pub(crate) fn release(&mut self) {
+        for ready in self.leaving.drain(..) {
+            self.pool.release(ready.place.block);
+        }
+    }
+
+    /// What the drain handed out.
+    pub(crate) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
+        let ready = self.leaving.get(index)?;
+        Some(Datagram { data: self.pool.bytes(ready.place), segment_size: 0, session: ready.session, to: ready.to })
+    }
+}

@@ -1,0 +1,378 @@
+//! Who is let in: requests, first datagrams, newcomers at an address that has a session, and hints that anybody could have sent.
+
+use super::half_open::HalfOpen;
+use super::{AcceptOptions, EndedBy, Kind, Multiplexer, SessionInfo, SessionState};
+use crate::address::{Address, Family};
+use crate::cipher::{Cipher, Direction};
+use crate::codec::Sealing;
+use crate::config::{MIN_UDP_LENGTH, Pass};
+use crate::error::Error;
+use crate::event::{SessionId, reason};
+use crate::session::{Agreement, Beginning, Ending, Session, State, count};
+use crate::wire::{self, SessionRequest, SessionResponse, opcode};
+
+/// Answers to strangers: so many at once, and one more each so many microseconds.
+const ANSWERS: u64 = 100;
+const ANSWER_US: u64 = 1000;
+
+/// How many strangers may still be answered, as the time at which all of the patience is back.
+pub(super) struct Patience(u64);
+
+impl Patience {
+    pub(super) fn new(now: u64) -> Self {
+        Patience(now)
+    }
+
+    fn take(&mut self, now: u64) -> bool {
+        let back = self.0.max(now) + ANSWER_US;
+        let granted = back <= now + ANSWERS * ANSWER_US;
+        if granted {
+            self.0 = back;
+        }
+        granted
+    }
+}
+
+impl Multiplexer {
+    /// A client asks. What is right is answered with a SessionResponse, again as often as it is asked.
+    pub(super) fn session_request(&mut self, from: &Address, datagram: &[u8]) {
+        let port_is_real = from.port != 0 || from.family == Family::Opaque;
+        let Some(request) = SessionRequest::read(datagram).filter(|_| port_is_real) else {
+            self.shared.stats.dropped_contextless += 1;
+            return;
+        };
+        self.shared.stats.datagrams_received += 1;
+        self.shared.stats.bytes_received += datagram.len() as u64;
+        if let Some(id) = self.sessions.find(from) {
+            let Multiplexer { sessions, shared, .. } = self;
+            let Some(session) = sessions.get_mut(id) else { return };
+            if session.wire_id == request.session_id && !session.client {
+                let response = response_of(session.wire_id, &session.agreed, shared.config.udp_length);
+                let datagram = written(&response, shared.config.confirm_has_version);
+                shared.out.reply(&datagram, Some(id), *from);
+                return;
+            }
+            if session.state == State::Connecting {
+                // Both sides connect to each other, or a multiplexer to itself: its own request is answered or times out.
+                return count!(session, shared, dropped_contextless);
+            }
+        }
+        if self.shared.config.client_only {
+            self.shared.stats.dropped_contextless += 1;
+            return;
+        }
+        if let Some(waiting) =
+            self.half_open.at(from).into_iter().find(|&index| self.half_open.get(index).is_some_and(|w| w.wire_id == request.session_id))
+        {
+            return self.respond(waiting);
+        }
+        if request.udp_length < MIN_UDP_LENGTH {
+            self.shared.stats.requests_refused += 1;
+            return;
+        }
+        let config = &self.shared.config;
+        let version_fits = config.protocol_version == 0 || request.version == config.protocol_version;
+        let name_fits = config.application_protocol.as_deref().is_none_or(|name| name == request.application_protocol);
+        let full = self.sessions.open() >= config.max_sessions;
+        let mut newcomer = HalfOpen::new(*from, request.session_id, self.shared.now);
+        if config.application_protocol.is_none() {
+            newcomer.application_protocol = Some(request.application_protocol.into());
+        }
+        newcomer.agreed = self.agree(request.version, request.udp_length, &AcceptOptions::default());
+        if !version_fits || !name_fits {
+            return self.turn_away(&newcomer, reason::PROTOCOL_MISMATCH);
+        }
+        if full {
+            return self.turn_away(&newcomer, reason::CONNECTION_REFUSED);
+        }
+        let (index, displaced) = self.half_open.insert(newcomer);
+        if let Some(displaced) = displaced {
+            self.forgotten(displaced);
+        }
+        if self.shared.config.manual_accept {
+            let id = self.sessions.reserve(index);
+            if let Some(waiting) = self.half_open.get_mut(index) {
+                waiting.id = Some(id);
+            }
+            self.shared.events.named((id, 0), self.shared.now, request.application_protocol, Kind::ConnectRequest);
+            return;
+        }
+        self.respond(index);
+        if self.shared.config.connected_at_request && self.sessions.find(from).is_none() {
+            self.let_in(index);
+        }
+    }
+
+    /// Settles how a session's datagrams will be sealed.
+    fn agree(&mut self, version: u32, udp_length: u32, options: &AcceptOptions) -> Agreement {
+        let crc_seed = self.crc_seed();
+        let config = &self.shared.config;
+        let crc_length = options.crc_length.unwrap_or(config.crc_length);
+        let sealing = Sealing::new(crc_seed, crc_length, options.passes.unwrap_or(config.passes));
+        Agreement { crc_seed, sealing, udp_length: udp_length.min(config.udp_length) as u16, version }
+    }
+
+    /// Sends the SessionResponse to somebody who was accepted.
+    fn respond(&mut self, index: u32) {
+        let awaits_host = self.shared.config.manual_accept;
+        let Some(waiting) = self.half_open.get_mut(index) else { return };
+        if waiting.responses == 0 && awaits_host && !waiting.accepted {
+            return;
+        }
+        waiting.responses = waiting.responses.saturating_add(1);
+        waiting.responded_at = self.shared.now;
+        let response = waiting.response(self.shared.config.udp_length);
+        let (id, to) = (waiting.id, waiting.address);
+        let datagram = written(&response, self.shared.config.confirm_has_version);
+        self.reply(&datagram, id, &to);
+    }
+
+    fn reply(&mut self, datagram: &[u8], id: Option<SessionId>, to: &Address) {
+        if self.shared.out.reply(datagram, id, *to) {
+            self.shared.stats.datagrams_sent += 1;
+            self.shared.stats.bytes_sent += datagram.len() as u64;
+        }
+    }
+
+    /// A SessionResponse, so that the client can check what follows, and a Disconnect behind it.
+    fn turn_away(&mut self, newcomer: &HalfOpen, reason: u16) {
+        self.shared.stats.requests_refused += 1;
+        let response = written(&newcomer.response(self.shared.config.udp_length), self.shared.config.confirm_has_version);
+        self.reply(&response, newcomer.id, &newcomer.address);
+        let (mut packet, mut datagram) = (Vec::new(), Vec::new());
+        wire::Disconnect { session_id: newcomer.wire_id, reason }.write(&mut packet);
+        self.codec.seal(&newcomer.agreed.sealing, &packet, &mut datagram);
+        self.reply(&datagram, newcomer.id, &newcomer.address);
+    }
+
+    /// Accepts a connect request ([`crate::EventKind::ConnectRequest`]): the SessionResponse leaves with the next drain.
+    ///
+    /// # Errors
+    /// [`Error::StaleSession`], [`Error::State`] where no request waits under this id, [`Error::InvalidArgument`] for more than 4 bytes of CRC,
+    /// [`Error::Unsupported`] for passes that this version does not support, [`Error::Limit`] where [`crate::Config::max_sessions`] are open.
+    pub fn accept(&mut self, now_us: u64, session: SessionId, options: &AcceptOptions) -> Result<(), Error> {
+        self.clock(now_us);
+        let known = self.sessions.knows(session);
+        let index = self.sessions.reserved(session).ok_or(if known { Error::State } else { Error::StaleSession })?;
+        if self.half_open.get(index).is_none_or(|waiting| waiting.accepted) {
+            return Err(Error::State);
+        }
+        if options.crc_length.is_some_and(|length| length > 4) {
+            return Err(Error::InvalidArgument);
+        }
+        if !matches!(options.passes, None | Some([Pass::None | Pass::Compress, Pass::None])) {
+            return Err(Error::Unsupported);
+        }
+        if self.sessions.open() >= self.shared.config.max_sessions {
+            return Err(Error::Limit);
+        }
+        let Some(agreed) = self.half_open.get(index).map(|waiting| waiting.agreed) else { return Err(Error::State) };
+        let agreed = self.agree(agreed.version, agreed.udp_length.into(), options);
+        let Some(waiting) = self.half_open.get_mut(index) else { return Err(Error::State) };
+        waiting.agreed = agreed;
+        (waiting.accepted, waiting.user_data) = (true, options.user_data);
+        waiting.cipher_key = options.cipher_key.clone();
+        let from = waiting.address;
+        self.respond(index);
+        if self.shared.config.connected_at_request && self.sessions.find(&from).is_none() {
+            self.let_in(index);
+        }
+        Ok(())
+    }
+
+    /// The host refuses a connect request.
+    pub(super) fn refuse(&mut self, index: u32, reason: u16, tell: bool) {
+        let waiting = self.half_open.remove(index);
+        if tell {
+            self.turn_away(&waiting, reason);
+        } else {
+            self.shared.stats.requests_refused += 1;
+        }
+        if let Some(id) = waiting.id {
+            self.departed(id, waiting.user_data, EndedBy::Host, reason);
+        }
+    }
+
+    /// A half-open session made room for another, or its time was up.
+    pub(super) fn forgotten(&mut self, gone: HalfOpen) {
+        self.shared.stats.half_open_dropped += 1;
+        if let Some(id) = gone.id {
+            self.departed(id, gone.user_data, EndedBy::Library, reason::CONNECT_FAIL);
+        }
+    }
+
+    /// Who waits at an address and sealed this datagram.
+    fn sealed_by(&mut self, from: &Address, datagram: &[u8]) -> Option<u32> {
+        let Multiplexer { half_open, codec, .. } = self;
+        let waiting = half_open.at(from);
+        waiting.into_iter().find(|&index| {
+            half_open.get(index).is_some_and(|waiting| waiting.responses > 0 && codec.open(&waiting.agreed.sealing, datagram).is_ok())
+        })
+    }
+
+    /// A datagram from an address without a session: the first of one that was answered, or a stranger's.
+    pub(super) fn first_datagram(&mut self, from: &Address, datagram: &[u8]) {
+        if let Some(index) = self.sealed_by(from, datagram) {
+            if let Some(id) = self.let_in(index) {
+                let Multiplexer { sessions, shared, codec, .. } = self;
+                if let Some(session) = sessions.get_mut(id) {
+                    session.receive(shared, codec, datagram);
+                    if session.has_ended() {
+                        self.ended(id);
+                    }
+                }
+            }
+            return;
+        }
+        self.shared.stats.dropped_stranger += 1;
+        let waits = !self.half_open.at(from).is_empty();
+        let goodbye = matches!(datagram, [0, opcode::DISCONNECT, ..] | []);
+        let port_is_real = from.port != 0 || from.family == Family::Opaque;
+        if self.shared.config.reply_unknown_sender && !waits && !goodbye && port_is_real && self.patience.take(self.shared.now) {
+            self.reply(&[0, opcode::UNKNOWN_SENDER], None, from);
+        }
+    }
+
+    /// A datagram that is not of the session at its address: a newcomer's there, damaged, or forged.
+    pub(super) fn not_the_sessions(&mut self, id: SessionId, from: &Address, datagram: &[u8]) {
+        let newcomer = self.sealed_by(from, datagram);
+        let Multiplexer { sessions, shared, half_open, .. } = self;
+        let Some(session) = sessions.get_mut(id) else { return };
+        match newcomer.and_then(|index| half_open.get_mut(index)) {
+            Some(newcomer) => {
+                newcomer.proven = true;
+                if session.state == State::Connecting {
+                    count!(session, shared, dropped_crc);
+                } else {
+                    session.doubt(shared, Ending::Replaced);
+                }
+            }
+            None => count!(session, shared, dropped_crc),
+        }
+    }
+
+    /// The address has no session any more: somebody who proved himself meanwhile gets it.
+    pub(super) fn let_in_newcomer(&mut self, address: &Address) {
+        let waiting = self.half_open.at(address);
+        if let Some(index) = waiting.into_iter().find(|&index| self.half_open.get(index).is_some_and(|waiting| waiting.proven)) {
+            self.let_in(index);
+        }
+    }
+
+    /// Makes a half-open session an open one.
+    fn let_in(&mut self, index: u32) -> Option<SessionId> {
+        let waiting = self.half_open.remove(index);
+        if self.sessions.open() >= self.shared.config.max_sessions {
+            self.turn_away(&waiting, reason::CONNECTION_REFUSED);
+            if let Some(id) = waiting.id {
+                self.departed(id, waiting.user_data, EndedBy::Library, reason::CONNECTION_REFUSED);
+            }
+            return None;
+        }
+        let Multiplexer { sessions, shared, .. } = self;
+        let beginning = Beginning {
+            address: waiting.address,
+            client: false,
+            wire_id: waiting.wire_id,
+            user_data: waiting.user_data,
+            application_protocol: waiting.application_protocol,
+        };
+        let id = sessions.insert(waiting.id, |id| Session::new(id, beginning, &shared.config, shared.now));
+        if let Some(session) = sessions.get_mut(id) {
+            if waiting.responses == 1 && shared.now > waiting.responded_at {
+                session.rtt.handshake(shared.now - waiting.responded_at);
+            }
+            session.stats.datagrams_received = waiting.responses.into();
+            session.stats.datagrams_sent = waiting.responses.into();
+            session.open(shared, &waiting.agreed);
+            if let Some(key) = waiting.cipher_key {
+                session.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
+            }
+        }
+        sessions.link_secret(id);
+        Some(id)
+    }
+
+    pub(super) fn session_response(&mut self, from: &Address, datagram: &[u8]) {
+        let id = self.sessions.find(from);
+        let Multiplexer { sessions, shared, .. } = self;
+        match (id.and_then(|id| sessions.get_mut(id)), SessionResponse::read(datagram)) {
+            (Some(session), Some(response)) => {
+                session.response(shared, &response, datagram.len());
+            }
+            _ => shared.stats.dropped_contextless += 1,
+        }
+    }
+
+    /// Says that the peer has no session with us: a hint, to be verified.
+    pub(super) fn unknown_sender(&mut self, from: &Address) {
+        let id = self.sessions.find(from);
+        let Multiplexer { sessions, shared, .. } = self;
+        match id.and_then(|id| sessions.get_mut(id)) {
+            Some(session) => session.doubt(shared, Ending::Unreachable),
+            None => shared.stats.dropped_contextless += 1,
+        }
+    }
+
+    /// A session goes on from another port of the same host, which shows what only its peer knows.
+    pub(super) fn remap_connection(&mut self, from: &Address, datagram: &[u8]) {
+        let port_is_real = from.port != 0 || from.family == Family::Opaque;
+        let wanted = wire::RemapConnection::read(datagram)
+            .filter(|_| self.shared.config.allow_port_remap && port_is_real && self.sessions.find(from).is_none())
+            .and_then(|remap| self.sessions.find_secret(from, remap.session_id, remap.crc_seed));
+        let Some(id) = wanted else {
+            self.shared.stats.dropped_contextless += 1;
+            return;
+        };
+        self.sessions.rebind(id, *from);
+        let Multiplexer { sessions, shared, .. } = self;
+        if let Some(session) = sessions.get_mut(id) {
+            session.rebound(shared);
+        }
+    }
+
+    pub(super) fn half_open_info(&self, waiting: &HalfOpen) -> SessionInfo {
+        let name = waiting.application_protocol.as_deref().or(self.shared.config.application_protocol.as_deref());
+        SessionInfo {
+            address: waiting.address,
+            state: if waiting.accepted { SessionState::Accepted } else { SessionState::Requested },
+            is_client: false,
+            session_id_on_wire: waiting.wire_id,
+            crc_seed: if waiting.responses > 0 { waiting.agreed.crc_seed } else { 0 },
+            crc_length: waiting.agreed.sealing.crc_length() as u8,
+            protocol_version: waiting.agreed.version,
+            udp_length: waiting.agreed.udp_length.into(),
+            passes: waiting.agreed.sealing.passes(),
+            application_protocol: name.unwrap_or_default().to_vec(),
+            user_data: waiting.user_data,
+            rtt_us: None,
+            rtt_deviation_us: 0,
+            loss_sent_ppm: None,
+            loss_received_ppm: None,
+            queued_bytes: 0,
+        }
+    }
+}
+
+fn response_of(session_id: u32, agreed: &Agreement, udp_length: u32) -> SessionResponse {
+    SessionResponse {
+        session_id,
+        crc_seed: agreed.crc_seed,
+        crc_length: agreed.sealing.crc_length() as u8,
+        passes: agreed.sealing.passes().map(|pass| pass as u8),
+        udp_length,
+        version: Some(agreed.version),
+    }
+}
+
+impl HalfOpen {
+    fn response(&self, udp_length: u32) -> SessionResponse {
+        response_of(self.wire_id, &self.agreed, udp_length)
+    }
+}
+
+fn written(response: &SessionResponse, with_version: bool) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    SessionResponse { version: response.version.filter(|_| with_version), ..*response }.write(&mut datagram);
+    datagram
+}

@@ -1,0 +1,263 @@
+//! Memory that is written once, lent to the host, and given back whole: append-only blocks with a count of who still needs them.
+//!
+//! A block is a `Vec` that never grows past its first capacity, so what was lent from it stays where it is. A block that the host
+//! may still be reading is not reused before [`Pool::end_loans`], whoever lets go of it meanwhile.
+
+/// Some bytes in a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) block: u32,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+impl Place {
+    /// The same bytes without the first `n`.
+    pub(crate) fn skip(self, n: usize) -> Place {
+        Place { block: self.block, offset: self.offset + n as u32, len: self.len - n as u32 }
+    }
+
+    /// The first `n` of these bytes.
+    pub(crate) fn first(self, n: usize) -> Place {
+        Place { len: n as u32, ..self }
+    }
+}
+
+#[derive(Default)]
+struct Block {
+    data: Vec<u8>,
+    holders: u32,
+    lent: bool,
+}
+
+/// Idle blocks that a pool keeps of each size, so that a steady load allocates nothing: 1 MiB of the large ones.
+const SPARE: usize = 32;
+
+/// Blocks of two sizes: a small one for a writer with little to say, a large one for a busy one.
+pub(crate) struct Pool {
+    blocks: Vec<Block>,
+    /// Indices of blocks without memory.
+    vacant: Vec<u32>,
+    /// Idle memory, small and large.
+    spare: [Vec<Vec<u8>>; 2],
+    sizes: [usize; 2],
+    lent: Vec<u32>,
+}
+
+/// Which size of block a writer takes when it needs another.
+#[derive(Clone, Copy)]
+pub(crate) enum Size {
+    Small = 0,
+    Large = 1,
+}
+
+/// A writer's place in a pool: the block it appends to, if it has one. It holds that block.
+#[derive(Default)]
+pub(crate) struct Cursor(Option<u32>);
+
+impl Pool {
+    /// Blocks of which each has room for a few datagrams of `datagram` bytes.
+    pub(crate) fn new(datagram: usize) -> Self {
+        let small = (2 * datagram).next_power_of_two().max(2048);
+        Pool {
+            blocks: Vec::new(),
+            vacant: Vec::new(),
+            spare: Default::default(),
+            sizes: [small, (16 * small).min(1 << 18)],
+            lent: Vec::new(),
+        }
+    }
+
+    /// A block with at least `len` bytes of room that `cursor` appends to.
+    pub(crate) fn reserve(&mut self, cursor: &mut Cursor, len: usize, size: Size) -> u32 {
+        if let Some(block) = cursor.0 {
+            let data = &self.blocks[block as usize].data;
+            if data.capacity() - data.len() >= len {
+                return block;
+            }
+            self.release(block);
+        }
+        let size = size as usize;
+        let data = if len > self.sizes[size] {
+            Vec::with_capacity(len)
+        } else {
+            self.spare[size].pop().unwrap_or_else(|| Vec::with_capacity(self.sizes[size]))
+        };
+        let block = self.adopt(data);
+        cursor.0 = Some(block);
+        block
+    }
+
+    /// Lets `cursor` go of its block.
+    pub(crate) fn close(&mut self, cursor: &mut Cursor) {
+        if let Some(block) = cursor.0.take() {
+            self.release(block);
+        }
+    }
+
+    /// Makes `data` a block of its own, held by the caller.
+    pub(crate) fn adopt(&mut self, data: Vec<u8>) -> u32 {
+        let block = self.vacant.pop().unwrap_or_else(|| {
+            self.blocks.push(Block::default());
+            self.blocks.len() as u32 - 1
+        });
+        self.blocks[block as usize] = Block { data, holders: 1, lent: false };
+        block
+    }
+
+    /// Appends `bytes` and holds the block for them.
+    pub(crate) fn append(&mut self, cursor: &mut Cursor, bytes: &[u8], size: Size) -> Place {
+        let block = self.reserve(cursor, bytes.len(), size);
+        let data = self.data_mut(block);
+        let offset = data.len() as u32;
+        data.extend_from_slice(bytes);
+        self.hold(block);
+        Place { block, offset, len: bytes.len() as u32 }
+    }
+
+    /// The block's bytes, for appending within the room that was reserved.
+    pub(crate) fn data_mut(&mut self, block: u32) -> &mut Vec<u8> {
+        &mut self.blocks[block as usize].data
+    }
+
+    pub(crate) fn bytes(&self, place: Place) -> &[u8] {
+        &self.blocks[place.block as usize].data[place.offset as usize..][..place.len as usize]
+    }
+
+    pub(crate) fn bytes_mut(&mut self, place: Place) -> &mut [u8] {
+        &mut self.blocks[place.block as usize].data[place.offset as usize..][..place.len as usize]
+    }
+
+    pub(crate) fn hold(&mut self, block: u32) {
+        self.blocks[block as usize].holders += 1;
+    }
+
+    pub(crate) fn release(&mut self, block: u32) {
+        let held = &mut self.blocks[block as usize];
+        held.holders -= 1;
+        if held.holders == 0 && !held.lent {
+            self.recycle(block);
+        }
+    }
+
+    /// The host reads from this block until the loans end.
+    pub(crate) fn lend(&mut self, block: u32) {
+        let held = &mut self.blocks[block as usize];
+        if !held.lent {
+            held.lent = true;
+            self.lent.push(block);
+        }
+    }
+
+    /// The host is done with all that was lent.
+    pub(crate) fn end_loans(&mut self) {
+        while let Some(block) = self.lent.pop() {
+            let held = &mut self.blocks[block as usize];
+            held.lent = false;
+            if held.holders == 0 {
+                self.recycle(block);
+            }
+        }
+    }
+
+    fn recycle(&mut self, block: u32) {
+        let mut data = std::mem::take(&mut self.blocks[block as usize].data);
+        if let Some(size) = self.sizes.iter().position(|&size| size == data.capacity())
+            && self.spare[size].len() < SPARE
+        {
+            data.clear();
+            self.spare[size].push(data);
+        }
+        self.vacant.push(block);
+    }
+
+    /// Bytes of memory in blocks that somebody holds or reads.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.data.capacity()).sum()
+    }
+}
+
+/// Things that exist only while a session is busy: taken and given back by index, with their buffers kept.
+pub(crate) struct Store<T> {
+    items: Vec<T>,
+    idle: Vec<u32>,
+}
+
+/// No item.
+pub(crate) const NONE: u32 = u32::MAX;
+
+impl<T: Default> Store<T> {
+    pub(crate) fn new() -> Self {
+        Store { items: Vec::new(), idle: Vec::new() }
+    }
+
+    /// An item as its last holder left it, or a new one.
+    pub(crate) fn take(&mut self) -> u32 {
+        self.idle.pop().unwrap_or_else(|| {
+            self.items.push(T::default());
+            self.items.len() as u32 - 1
+        })
+    }
+
+    pub(crate) fn give_back(&mut self, index: u32) {
+        self.idle.push(index);
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        self.items.get(index as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.items.get_mut(index as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lent_stays_though_everyone_let_go_of_it() {
+        let mut pool = Pool::new(512);
+        let mut cursor = Cursor::default();
+        let place = pool.append(&mut cursor, b"lent", Size::Small);
+        pool.lend(place.block);
+        pool.release(place.block);
+        pool.close(&mut cursor);
+        let other = pool.append(&mut cursor, b"else", Size::Small);
+        assert_ne!(other.block, place.block);
+        assert_eq!(pool.bytes(place), b"lent");
+        pool.end_loans();
+        assert_eq!(pool.bytes(other), b"else");
+    }
+
+    #[test]
+    fn a_block_never_moves_and_is_used_again() {
+        let mut pool = Pool::new(512);
+        let mut cursor = Cursor::default();
+        let first = pool.append(&mut cursor, &[1; 2000], Size::Small);
+        let at = pool.bytes(first).as_ptr();
+        let second = pool.append(&mut cursor, &[2; 2000], Size::Small);
+        assert_ne!(first.block, second.block);
+        assert_eq!(pool.bytes(first).as_ptr(), at);
+        pool.release(first.block);
+        pool.release(second.block);
+        pool.close(&mut cursor);
+        assert_eq!(pool.held_bytes(), 0);
+        let again = pool.append(&mut cursor, &[3; 10], Size::Small);
+        assert!(again.block <= 1);
+        assert_eq!(pool.bytes(again), &[3; 10]);
+    }
+
+    #[test]
+    fn a_message_larger_than_a_block_gets_its_own() {
+        let mut pool = Pool::new(512);
+        let mut cursor = Cursor::default();
+        let place = pool.append(&mut cursor, &vec![7; 300_000], Size::Large);
+        assert_eq!(pool.bytes(place).len(), 300_000);
+        pool.release(place.block);
+        pool.close(&mut cursor);
+        assert_eq!(pool.held_bytes(), 0);
+    }
+}

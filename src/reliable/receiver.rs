@@ -1,0 +1,332 @@
+//! The receiving half of a reliable channel: packets back into order, fragments back into messages, and what is owed in acknowledgements.
+
+use std::collections::VecDeque;
+
+use crate::wire;
+
+/// What a reassembly takes for each byte that arrived: the copies of a growing buffer cost a third of the message, and a claim alone costs nothing.
+const GROWTH: usize = 4;
+/// Peers of soe-protocol's kind take an acknowledgement that lies more than 196 before another one for a later lap, and drop all that they have queued. So for
+/// them a packet is acknowledged no farther past the last cumulative acknowledgement than this, nor is the next cumulative one,
+const STRIDE: u64 = 96;
+/// until this much later: by then no acknowledgement is overtaken any more.
+const STRIDE_US: u64 = 50_000;
+/// Entries that a receiver which falls idle keeps room for.
+const KEPT: usize = 64;
+
+/// What a receiver holds at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Packets past the next one in order.
+    pub(crate) window: u64,
+    /// The peer reads acknowledgements however far apart. Else what is acknowledged in a short time is never farther apart than such peers can bear.
+    pub(crate) thorough: bool,
+    /// Bytes of one message.
+    pub(crate) message: usize,
+}
+
+/// A packet that came ahead of its turn.
+struct Early {
+    fragment: bool,
+    payload: Box<[u8]>,
+}
+
+/// Fragments of one message.
+struct Reassembly {
+    data: Vec<u8>,
+    total: usize,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The next in order; others may have followed it out of the queue.
+    InOrder,
+    Early,
+    Duplicate,
+    /// Past the window: not taken, not acknowledged.
+    Beyond,
+}
+
+/// Something complete that came out of the channel, in order.
+pub(crate) enum Delivery<'a> {
+    /// The payload of one packet.
+    Packet(&'a [u8]),
+    /// A message that was put together from fragments.
+    Message(Vec<u8>),
+    /// A fragment that contradicts those before it: dropped, with what it belonged to.
+    Malformed,
+}
+
+/// A selective acknowledgement is said twice: a lost one would cost a retransmission.
+const TIMES_SAID: u8 = 2;
+/// When it is said again if no other acknowledgement leaves before.
+const REPEAT_US: u64 = 10_000;
+
+#[derive(Default)]
+pub(crate) struct Receiver {
+    /// The next sequence in order.
+    next: u64,
+    /// What came early, by distance from `next`.
+    early: VecDeque<Option<Early>>,
+    held: usize,
+    reassembly: Option<Reassembly>,
+    /// AcknowledgeAll is owed.
+    acknowledge_all: bool,
+    /// Acknowledge is owed for these, so many times.
+    acknowledge: VecDeque<(u16, u8)>,
+    /// Some of these were not said at all yet.
+    fresh: bool,
+    /// Where the last cumulative acknowledgement ended.
+    said: u64,
+    /// After a gap was filled: from where one stride is acknowledged, and since when.
+    stride: Option<(u64, u64)>,
+    /// When the oldest unsaid acknowledgement came to be owed, and when some were last said.
+    owed_at: u64,
+    said_at: u64,
+}
+
+impl Receiver {
+    /// Begins with the packet of sequence `next`.
+    pub(crate) fn begin(&mut self, next: u64) {
+        (self.next, self.said) = (next, next);
+    }
+
+    /// Lets go of all that is held; returns the next sequence.
+    pub(crate) fn end(&mut self) -> u64 {
+        let (mut early, mut acknowledge) = (std::mem::take(&mut self.early), std::mem::take(&mut self.acknowledge));
+        early.clear();
+        early.shrink_to(KEPT);
+        acknowledge.clear();
+        acknowledge.shrink_to(KEPT);
+        let ended = std::mem::replace(self, Receiver { early, acknowledge, ..Receiver::default() });
+        ended.next
+    }
+
+    /// Nothing held and nothing owed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.held == 0 && self.reassembly.is_none() && !self.acknowledge_all && self.acknowledge.is_empty()
+    }
+
+    /// When acknowledgements that are owed want to leave, if nothing else leaves before and they may wait for `delay`.
+    pub(crate) fn owes_at(&self, delay: u64) -> Option<u64> {
+        if self.fresh || (self.acknowledge_all && self.reach() > self.said) {
+            Some(self.owed_at + delay)
+        } else if self.acknowledge_all {
+            // The rest of a stride, or once more what was said.
+            Some(self.owed_at + delay).map(|at| self.stride.map_or(at, |(_, since)| at.max(since + STRIDE_US)))
+        } else {
+            (!self.acknowledge.is_empty()).then_some(self.said_at + REPEAT_US)
+        }
+    }
+
+    /// How far the cumulative acknowledgement may go.
+    fn reach(&self) -> u64 {
+        self.stride.map_or(self.next, |(from, _)| self.next.min(from + STRIDE))
+    }
+
+    fn owe(&mut self, now: u64) {
+        if !self.acknowledge_all && !self.fresh {
+            self.owed_at = now;
+        }
+    }
+
+    /// Takes a packet. What it completes goes to `deliver`, in order.
+    pub(crate) fn receive(
+        &mut self,
+        (wire, fragment, payload): (u16, bool, &[u8]),
+        limits: &Limits,
+        now: u64,
+        mut deliver: impl FnMut(Delivery<'_>),
+    ) -> Arrival {
+        let Some(ahead) = wire::expand(wire, self.next).and_then(|sequence| sequence.checked_sub(self.next)) else {
+            self.owe(now);
+            self.acknowledge_all = true;
+            return Arrival::Duplicate;
+        };
+        if ahead >= limits.window {
+            return Arrival::Beyond;
+        }
+        self.owe(now);
+        if ahead > 0 {
+            let acknowledge = limits.thorough || self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
+            return self.keep(wire, ahead as usize, acknowledge, fragment, payload);
+        }
+        self.acknowledge_all = true;
+        if self.held > 0 && !limits.thorough {
+            self.stride = self.stride.or(Some((self.said, now)));
+        }
+        self.in_order(fragment, payload, limits, &mut deliver);
+        self.early.pop_front();
+        while let Some(Some(early)) = self.early.front_mut().map(Option::take) {
+            self.held -= 1;
+            self.in_order(early.fragment, &early.payload, limits, &mut deliver);
+            self.early.pop_front();
+        }
+        Arrival::InOrder
+    }
+
+    fn keep(&mut self, wire: u16, ahead: usize, acknowledge: bool, fragment: bool, payload: &[u8]) -> Arrival {
+        if self.early.len() <= ahead {
+            self.early.resize_with(ahead + 1, || None);
+        }
+        if acknowledge {
+            self.fresh = true;
+            match self.acknowledge.iter_mut().find(|(said, _)| *said == wire) {
+                Some((_, times)) => *times = TIMES_SAID,
+                None => self.acknowledge.push_back((wire, TIMES_SAID)),
+            }
+        }
+        let slot = &mut self.early[ahead];
+        if slot.is_some() {
+            return Arrival::Duplicate;
+        }
+        *slot = Some(Early { fragment, payload: payload.into() });
+        self.held += 1;
+        Arrival::Early
+    }
+
+    fn in_order(&mut self, fragment: bool, payload: &[u8], limits: &Limits, deliver: &mut impl FnMut(Delivery<'_>)) {
+        self.next += 1;
+        if !fragment {
+            return deliver(Delivery::Packet(payload));
+        }
+        let (mut reassembly, body) = match self.reassembly.take() {
+            Some(reassembly) => (reassembly, payload),
+            None => match payload.split_first_chunk::<4>() {
+                Some((total, body)) => (Reassembly { data: Vec::new(), total: u32::from_be_bytes(*total) as usize }, body),
+                None => return deliver(Delivery::Malformed),
+            },
+        };
+        let arrived = reassembly.data.len() + body.len();
+        if reassembly.total == 0 || reassembly.total > limits.message || arrived > reassembly.total {
+            return deliver(Delivery::Malformed);
+        }
+        if reassembly.data.capacity() < arrived {
+            reassembly.data.reserve_exact((arrived * GROWTH).min(reassembly.total) - reassembly.data.len());
+        }
+        reassembly.data.extend_from_slice(body);
+        if arrived == reassembly.total {
+            deliver(Delivery::Message(reassembly.data));
+        } else {
+            self.reassembly = Some(reassembly);
+        }
+    }
+
+    /// Says what is owed, at most `most`: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.
+    pub(crate) fn acknowledge(&mut self, now: u64, most: usize, mut say: impl FnMut(Acknowledgement)) -> bool {
+        let mut left = most;
+        if let Some((_, since)) = self.stride
+            && now >= since + STRIDE_US
+        {
+            self.stride = (self.held > 0 || self.said + STRIDE < self.next).then_some((self.said, now));
+        }
+        if left > 0 && self.acknowledge_all {
+            self.said = self.reach();
+            self.acknowledge_all = self.said < self.next;
+            say(Acknowledgement::All(self.said.wrapping_sub(1) as u16));
+            left -= 1;
+        }
+        let (next, again) = (self.next, now > self.said_at);
+        self.acknowledge.retain_mut(|(wire, times)| {
+            let wanted = wire::expand(*wire, next).is_some_and(|sequence| sequence >= next);
+            if wanted && left > 0 && (again || *times == TIMES_SAID) {
+                say(Acknowledgement::One(*wire));
+                *times -= 1;
+                left -= 1;
+            }
+            wanted && *times > 0
+        });
+        self.fresh &= left == 0;
+        if left > 0 {
+            self.said_at = now;
+        }
+        left > 0 || !self.fresh
+    }
+}
+
+/// An acknowledgement on its way out.
+pub(crate) enum Acknowledgement {
+    /// This packet and all before it.
+    All(u16),
+    /// Exactly this packet.
+    One(u16),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { window: 8, thorough: true, message: 1000 };
+
+    /// Feeds one packet; returns its fate and the bytes of what it completed.
+    fn feed(receiver: &mut Receiver, wire: u16, fragment: bool, payload: &[u8]) -> (Arrival, Vec<Vec<u8>>) {
+        let mut out = Vec::new();
+        let arrival = receiver.receive((wire, fragment, payload), &LIMITS, 0, |delivery| {
+            out.push(match delivery {
+                Delivery::Packet(bytes) => bytes.to_vec(),
+                Delivery::Message(bytes) => bytes,
+                Delivery::Malformed => b"malformed".to_vec(),
+            })
+        });
+        (arrival, out)
+    }
+
+    fn said(receiver: &mut Receiver, now: u64) -> String {
+        let mut said = String::new();
+        receiver.acknowledge(now, 100, |ack| {
+            said += &match ack {
+                Acknowledgement::All(wire) => format!("all{wire} "),
+                Acknowledgement::One(wire) => format!("one{wire} "),
+            }
+        });
+        said
+    }
+
+    #[test]
+    fn early_packets_wait_for_the_gap_and_are_acknowledged_one_by_one_and_twice() {
+        let mut receiver = Receiver::default();
+        assert_eq!(feed(&mut receiver, 2, false, b"c"), (Arrival::Early, vec![]));
+        assert_eq!(feed(&mut receiver, 1, false, b"b"), (Arrival::Early, vec![]));
+        assert_eq!(feed(&mut receiver, 1, false, b"b").0, Arrival::Duplicate);
+        assert_eq!(said(&mut receiver, 5), "one2 one1 ");
+        assert_eq!(said(&mut receiver, 5), "");
+        assert_eq!(receiver.owes_at(0), Some(5 + REPEAT_US));
+        assert_eq!(said(&mut receiver, 6), "one2 one1 ");
+        assert_eq!(receiver.owes_at(0), None);
+        assert_eq!(feed(&mut receiver, 0, false, b"a"), (Arrival::InOrder, vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
+        assert_eq!(said(&mut receiver, 7), "all2 ");
+        assert!(receiver.is_idle());
+    }
+
+    #[test]
+    fn the_window_ends_where_it_says_and_what_lies_beyond_is_not_acknowledged() {
+        let mut receiver = Receiver::default();
+        assert_eq!(feed(&mut receiver, 8, false, b"x").0, Arrival::Beyond);
+        assert!(receiver.is_idle());
+        assert_eq!(feed(&mut receiver, 7, false, b"x").0, Arrival::Early);
+        assert_eq!(feed(&mut receiver, 0xFFFF, false, b"x").0, Arrival::Duplicate);
+        assert_eq!(said(&mut receiver, 1), "all65535 one7 ");
+    }
+
+    #[test]
+    fn fragments_become_messages_across_the_wrap() {
+        let mut receiver = Receiver::default();
+        receiver.begin(0xFFFF);
+        assert_eq!(feed(&mut receiver, 0, true, b"cd").0, Arrival::Early);
+        assert_eq!(feed(&mut receiver, 0xFFFF, true, b"\0\0\0\x04ab"), (Arrival::InOrder, vec![b"abcd".to_vec()]));
+        assert_eq!(receiver.end(), 0x1_0001);
+    }
+
+    #[test]
+    fn a_claim_costs_nothing_before_it_arrives_and_lies_are_dropped() {
+        let mut receiver = Receiver::default();
+        assert!(feed(&mut receiver, 0, true, b"\0\0\x03\xe8abc").1.is_empty());
+        assert!(receiver.reassembly.as_ref().unwrap().data.capacity() <= 3 * GROWTH);
+        assert_eq!(feed(&mut receiver, 1, true, &[0; 998]).1, vec![b"malformed".to_vec()]);
+        assert_eq!(feed(&mut receiver, 2, true, b"\0\0\x03\xe9abc").1, vec![b"malformed".to_vec()]);
+        assert_eq!(feed(&mut receiver, 3, true, b"\0\0\0\0abc").1, vec![b"malformed".to_vec()]);
+        assert_eq!(feed(&mut receiver, 4, true, b"\0\0").1, vec![b"malformed".to_vec()]);
+        assert_eq!(feed(&mut receiver, 5, true, b"\0\0\0\x01a").1, vec![b"a".to_vec()]);
+    }
+}

@@ -1,0 +1,318 @@
+//! A datagram from the peer's address: validated, understood, delivered.
+
+use super::life::PROBING_US;
+use super::{Doubt, Ending, Session, Shared, State, count};
+use crate::codec::{Codec, Rejected};
+use crate::config::Config;
+use crate::event::Channel;
+use crate::mux::events::Kind;
+use crate::pool::NONE;
+use crate::reliable::{Arrival, Delivery, Limits};
+use crate::wire::{self, Packet, Unreadable, opcode};
+
+/// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
+const DEEPEST: u32 = 4;
+/// Malformed packets behind a good CRC within [`MALFORMED_SPAN_US`] that end a session: a CRC of 16 bits lets one forgery in 65,536 through.
+const MOST_MALFORMED: usize = 8;
+pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
+/// How soon after a heartbeat another UnknownSender makes nobody ask again.
+const HINT_US: u64 = 1_000_000;
+/// A heartbeat that comes so soon after one of this side's own is the answer to it. Less than the second after which a lost one is repeated.
+const ECHO_US: u64 = 900_000;
+
+/// Whether a datagram was the session's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Taken,
+    /// The CRC says that it was not.
+    NotOurs,
+}
+
+impl Session {
+    /// Takes a datagram that is not contextless.
+    pub(crate) fn receive(&mut self, shared: &mut Shared, codec: &mut Codec, datagram: &[u8]) -> Verdict {
+        if matches!(self.state, State::Connecting | State::Ended) {
+            return Verdict::NotOurs;
+        }
+        let outcome = match codec.open(&self.agreed.sealing, datagram) {
+            Err(Rejected::Crc) => return Verdict::NotOurs,
+            Err(Rejected::Malformed) => {
+                self.alive(shared, datagram.len());
+                self.malformed(shared)
+            }
+            Ok(packet) => {
+                self.alive(shared, datagram.len());
+                self.handle(shared, packet, 0)
+            }
+        };
+        if let Err(ending) = outcome {
+            self.end(shared, codec, ending);
+        }
+        Verdict::Taken
+    }
+
+    /// The peer showed that it is there.
+    pub(super) fn alive(&mut self, shared: &mut Shared, len: usize) {
+        if shared.now - self.received_at > PROBING_US
+            && let Some(path) = shared.paths.get_mut(self.path)
+        {
+            path.probes = 0;
+            shared.timers.set_at_most(self.slot(), shared.now);
+        }
+        self.received_at = shared.now;
+        self.struck = false;
+        count!(self, shared, datagrams_received);
+        count!(self, shared, bytes_received, len);
+        if let Some(rare) = &mut self.rare {
+            rare.doubt = None;
+        }
+    }
+
+    /// Counts a malformed packet. With a CRC, too many datagrams with one end the session; without, anybody could send them.
+    fn malformed(&mut self, shared: &mut Shared) -> Result<(), Ending> {
+        count!(self, shared, dropped_malformed);
+        if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut self.struck, true) {
+            return Ok(());
+        }
+        let strikes = &mut self.rare().malformed;
+        strikes.retain(|&at| shared.now - at < MALFORMED_SPAN_US);
+        strikes.push_back(shared.now);
+        if strikes.len() >= MOST_MALFORMED { Err(Ending::Corrupt) } else { Ok(()) }
+    }
+
+    fn handle(&mut self, shared: &mut Shared, packet: &[u8], depth: u32) -> Result<(), Ending> {
+        let packet = match wire::read(packet) {
+            Ok(packet) => packet,
+            Err(Unreadable::Malformed) => return self.malformed(shared),
+            // Later titles may send what earlier ones don't know.
+            Err(Unreadable::UnknownOpcode) => {
+                count!(self, shared, dropped_malformed);
+                return Ok(());
+            }
+        };
+        match packet {
+            Packet::MultiPacket(_) if depth == DEEPEST => self.malformed(shared)?,
+            Packet::MultiPacket(body) => {
+                self.thorough = true;
+                for element in wire::multi_elements(body) {
+                    match element {
+                        Ok(element) => self.handle(shared, element, depth + 1)?,
+                        Err(wire::Malformed) => self.malformed(shared)?,
+                    }
+                }
+            }
+            Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => return Err(Ending::Peer(disconnect.reason)),
+            Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
+            Packet::Heartbeat => self.heartbeat_received(shared),
+            Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
+            Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
+            Packet::ReliableData { channel, sequence, payload } => self.reliable(shared, channel, (sequence, false, payload))?,
+            Packet::ReliableFragment { channel, sequence, payload } => self.reliable(shared, channel, (sequence, true, payload))?,
+            Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
+            Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
+            Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
+            Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload),
+            Packet::Ignored => {}
+        }
+        Ok(())
+    }
+
+    fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) {
+        if shared.events.full() {
+            return count!(self, shared, dropped_lossy);
+        }
+        shared.events.message(self.whose(), shared.now, channel, payload);
+        count!(self, shared, messages_received);
+    }
+
+    /// Of an ordered channel the latest wins: what is not ahead of the last one by less than half the numbers is late.
+    fn ordered(&mut self, shared: &mut Shared, second: bool, stamp: u16, payload: &[u8]) {
+        /// UdpLibrary's bound (section 6 of its specification).
+        const FARTHEST: u16 = 30_000;
+        let last = &mut self.ordered_in[usize::from(second)];
+        let ahead = stamp.wrapping_sub(*last);
+        if ahead == 0 || ahead >= FARTHEST {
+            return count!(self, shared, dropped_lossy);
+        }
+        *last = stamp;
+        self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload);
+    }
+
+    fn reliable(&mut self, shared: &mut Shared, channel: usize, packet: (u16, bool, &[u8])) -> Result<(), Ending> {
+        // A slow host: what is not acknowledged will come again.
+        if shared.events.full() {
+            count!(self, shared, dropped_window);
+            return Ok(());
+        }
+        if self.receivers[channel] == NONE {
+            self.receivers[channel] = shared.receivers.take();
+            if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
+                receiver.begin(self.next_in[channel]);
+            }
+        }
+        let Config { receive_window, max_message, .. } = shared.config;
+        let limits = Limits { window: receive_window.into(), thorough: self.thorough, message: max_message as usize };
+        let (whose, now, to) = (self.whose(), shared.now, super::RELIABLE[channel]);
+        let Shared { receivers, events, .. } = shared;
+        let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
+        let (mut messages, mut malformed) = (0, 0);
+        let arrival = receiver.receive(packet, &limits, now, |delivery| {
+            let (queued, intact) = match delivery {
+                Delivery::Packet(payload) if payload.starts_with(&wire::BUNDLE_HEAD) => events.bundle(whose, now, to, &payload[2..]),
+                Delivery::Packet(payload) => {
+                    events.message(whose, now, to, payload);
+                    (1, true)
+                }
+                Delivery::Message(message) => events.owned(whose, now, to, message),
+                Delivery::Malformed => (0, false),
+            };
+            messages += queued;
+            malformed += u32::from(!intact);
+        });
+        count!(self, shared, messages_received, messages);
+        match arrival {
+            Arrival::InOrder | Arrival::Early => {}
+            Arrival::Duplicate => count!(self, shared, duplicates),
+            Arrival::Beyond => {
+                count!(self, shared, dropped_window);
+                self.give_back_receiver(shared, channel);
+            }
+        }
+        self.owe_acknowledgement(shared, channel);
+        for _ in 0..malformed {
+            self.malformed(shared)?;
+        }
+        Ok(())
+    }
+
+    /// Acknowledgements leave with the next drain, or when they have waited for company as long as they may.
+    fn owe_acknowledgement(&mut self, shared: &mut Shared, channel: usize) {
+        let delay = shared.config.ack_delay_us.into();
+        match shared.receivers.get(self.receivers[channel]).and_then(|receiver| receiver.owes_at(delay)) {
+            Some(at) if at <= shared.now => self.talk(shared),
+            Some(at) => shared.timers.set_at_most(self.slot(), at),
+            None => {}
+        }
+    }
+
+    fn acknowledged(&mut self, shared: &mut Shared, channel: usize, sequence: u16, all: bool) -> Result<(), Ending> {
+        let now = shared.now;
+        let pool = &mut shared.out.pool;
+        let Some(sender) = shared.senders.get_mut(self.senders[channel]) else {
+            // Nothing is unacknowledged here: an acknowledgement said again, or of what was never sent.
+            let sent = wire::expand(sequence, self.next_out[channel]).is_none_or(|sequence| sequence < self.next_out[channel]);
+            if !sent {
+                count!(self, shared, dropped_acknowledgement);
+            }
+            return Ok(());
+        };
+        let Some(acknowledged) = sender.acknowledge(sequence, all, pool) else {
+            count!(self, shared, dropped_acknowledgement);
+            return Ok(());
+        };
+        if acknowledged.packets == 0 {
+            return Ok(());
+        }
+        if !all {
+            self.show_thorough(shared);
+        }
+        if let Some(sent_at) = acknowledged.sent_at {
+            self.rtt.sample(now - sent_at);
+        }
+        if let Some(path) = shared.paths.get_mut(self.path) {
+            path.acknowledged(acknowledged.packets, acknowledged.under_way, now);
+        }
+        self.detect_losses(shared, channel);
+        if shared.senders.get(self.senders[channel]).is_some_and(crate::reliable::Sender::waits) {
+            self.talk(shared);
+        }
+        self.give_back_senders(shared);
+        if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
+            self.blocked = false;
+            shared.events.plain(self.whose(), now, Kind::Writable);
+        }
+        self.closed()
+    }
+
+    /// The peer acknowledges what is past a gap: a MultiPacket tells it that it may acknowledge all of that ([`Session::thorough`]).
+    fn show_thorough(&mut self, shared: &mut Shared) {
+        if !std::mem::replace(&mut self.shown, true) {
+            self.queue_control(shared, &[0, opcode::MULTI_PACKET, 2, 0, opcode::HEARTBEAT]);
+        }
+    }
+
+    /// A session that waits for its last acknowledgements has them all.
+    pub(super) fn closed(&self) -> Result<(), Ending> {
+        let closing = self.rare.as_ref().and_then(|rare| rare.closing);
+        match closing {
+            Some((reason, _)) if self.senders.iter().all(|&sender| sender == NONE) => Err(Ending::Host(reason)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives up what was overtaken on one channel, and sees to it that what may yet be is looked at in time.
+    pub(super) fn detect_losses(&mut self, shared: &mut Shared, channel: usize) {
+        let wait = self.rtt.smoothed() + self.rtt.reordering();
+        let Some(sender) = shared.senders.get_mut(self.senders[channel]) else { return };
+        let (lost, next) = sender.detect_losses(wait, shared.now);
+        let Some(path) = shared.paths.get_mut(self.path) else { return };
+        path.lost(lost);
+        if let Some(next) = next {
+            path.loss_at = Some(path.loss_at.map_or(next, |at| at.min(next)));
+            shared.timers.set_at_most(self.slot(), next);
+        }
+        if lost > 0 {
+            self.talk(shared);
+        }
+    }
+
+    /// A heartbeat is answered, unless it is the answer to one of this side's own.
+    fn heartbeat_received(&mut self, shared: &mut Shared) {
+        if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
+            self.send_heartbeat(shared);
+        }
+    }
+
+    fn answer_net_status(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
+        let mut packet = Vec::new();
+        wire::NetStatusReply {
+            stamp: request.stamp,
+            peer_clock_ms: (shared.now / 1000) as u32,
+            your_sent: request.sent,
+            your_received: request.received,
+            our_sent: self.stats.datagrams_sent,
+            our_received: self.stats.datagrams_received,
+        }
+        .write(&mut packet);
+        self.queue_control(shared, &packet);
+    }
+
+    /// The peer's counts: what of ours it got, and what of its own we should have.
+    fn net_status_answered(&mut self, shared: &mut Shared, reply: &wire::NetStatusReply) {
+        let received = self.stats.datagrams_received;
+        let Some(rare) = self.rare.as_mut().filter(|rare| rare.net_status.asked_at.is_some_and(|at| (at / 1000) as u16 == reply.stamp))
+        else {
+            return count!(self, shared, dropped_contextless);
+        };
+        let lost = |arrived: u64, sent: u64| match sent {
+            0 => None,
+            _ => Some((1_000_000 - (u128::from(arrived.min(sent)) * 1_000_000 / u128::from(sent))) as u32),
+        };
+        rare.net_status.loss_sent_ppm = lost(reply.our_received, reply.your_sent);
+        rare.net_status.loss_received_ppm = lost(received, reply.our_sent);
+        if let Some(at) = rare.net_status.asked_at {
+            self.rtt.sample(shared.now - at);
+        }
+    }
+
+    /// Something that anybody could have sent says that the peer is gone: ask it. It ends the session only if no answer comes.
+    pub(crate) fn doubt(&mut self, shared: &mut Shared, ending: Ending) {
+        let asked = ending == Ending::Unreachable && self.since_heartbeat(shared.now).is_some_and(|since| since < HINT_US);
+        if self.state == State::Connecting || self.has_ended() || asked || self.rare().doubt.is_some() {
+            return count!(self, shared, dropped_contextless);
+        }
+        self.rare().doubt = Some(Doubt { ending, since: shared.now, asked_at: shared.now });
+        self.ask(shared, ending);
+        self.schedule(shared);
+    }
+}

@@ -1,0 +1,323 @@
+//! What a session does without being spoken to: requests and heartbeats, timeouts, probes.
+
+use super::input::MALFORMED_SPAN_US;
+use super::{Agreement, CHANNELS, Connecting, Ending, Session, Shared, State, count};
+use crate::codec::{Codec, Sealing};
+use crate::config::{MIN_UDP_LENGTH, Pass};
+use crate::pool::NONE;
+use crate::reliable::Path;
+use crate::wire::{self, opcode};
+
+/// How often a heartbeat that is not answered is repeated.
+const REPEAT_US: u64 = 1_000_000;
+/// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address.
+const REPLACED_US: u64 = 2_000_000;
+/// And after an UnknownSender: UdpLibrary tries to remap for as long.
+const UNREACHABLE_US: u64 = 5_000_000;
+/// Packets that a probe sends again on each channel.
+const PROBE_PACKETS: usize = 2;
+/// How long after a client was last heard a server goes on probing it, unless it answers every duplicate: a client of soe-protocol's kind that lost the last
+/// acknowledgement says nothing before it has heard nothing for 25 s, and 30 s are the limit here.
+pub(super) const PROBING_US: u64 = 4_000_000;
+/// No heartbeat was sent yet.
+pub(super) const NEVER: u64 = u64::MAX;
+
+const HEARTBEAT: [u8; 2] = [0, opcode::HEARTBEAT];
+
+fn ms(ms: u32) -> u64 {
+    u64::from(ms) * 1000
+}
+
+/// `at + ms`, or never where the setting is 0.
+fn after(at: u64, ms: u32) -> u64 {
+    if ms == 0 { u64::MAX } else { at + self::ms(ms) }
+}
+
+impl Session {
+    /// Sends the first SessionRequest.
+    pub(crate) fn connect(&mut self, shared: &mut Shared, timeout_ms: u32) {
+        let now = shared.now;
+        self.rare().connecting = Some(Connecting { request_at: now, requests: 0, timeout_at: now + ms(timeout_ms) });
+        self.request(shared);
+        self.schedule(shared);
+    }
+
+    fn request(&mut self, shared: &mut Shared) {
+        let mut datagram = std::mem::take(&mut shared.work);
+        datagram.clear();
+        let version = if shared.config.protocol_version == 0 { 3 } else { shared.config.protocol_version };
+        wire::SessionRequest {
+            version,
+            session_id: self.wire_id,
+            udp_length: shared.config.udp_length,
+            application_protocol: self.application_protocol(&shared.config),
+        }
+        .write(&mut datagram);
+        self.reply(shared, &datagram);
+        shared.work = datagram;
+        if let Some(connecting) = &mut self.rare().connecting {
+            connecting.request_at = shared.now;
+            connecting.requests += 1;
+        }
+    }
+
+    /// The server's answer. What can't be spoken is dropped: the right server would not have said it.
+    pub(crate) fn response(&mut self, shared: &mut Shared, response: &wire::SessionResponse, len: usize) {
+        let passes = response.passes.map(Pass::try_from);
+        let acceptable = self.state == State::Connecting
+            && response.session_id == self.wire_id
+            && response.crc_length <= 4
+            && response.udp_length >= MIN_UDP_LENGTH
+            && matches!(shared.config.protocol_version, 0 | 3);
+        let (true, [Ok(first @ (Pass::None | Pass::Compress)), Ok(Pass::None)]) = (acceptable, passes) else {
+            return count!(self, shared, dropped_contextless);
+        };
+        let passes = [first, Pass::None];
+        if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting {
+            self.rtt.handshake(shared.now - request_at);
+        }
+        let agreement = Agreement {
+            crc_seed: response.crc_seed,
+            sealing: Sealing::new(response.crc_seed, response.crc_length, passes),
+            udp_length: response.udp_length.min(shared.config.udp_length) as u16,
+            version: response.version.unwrap_or(3),
+        };
+        self.open(shared, &agreement);
+        self.alive(shared, len);
+        // The server's session opens with the first datagram that passes the CRC.
+        self.send_heartbeat(shared);
+    }
+
+    /// Sends a whole datagram that does not wait for the session's turn.
+    pub(super) fn reply(&mut self, shared: &mut Shared, datagram: &[u8]) {
+        if shared.out.reply(datagram, Some(self.id), self.address) {
+            count!(self, shared, datagrams_sent);
+            count!(self, shared, bytes_sent, datagram.len());
+            self.sent_at = shared.now;
+        }
+    }
+
+    pub(crate) fn send_heartbeat(&mut self, shared: &mut Shared) {
+        self.heartbeat_at = shared.now;
+        self.queue_control(shared, &HEARTBEAT);
+    }
+
+    /// Time since the last heartbeat of this side.
+    pub(super) fn since_heartbeat(&self, now: u64) -> Option<u64> {
+        (self.heartbeat_at != NEVER).then(|| now - self.heartbeat_at)
+    }
+
+    /// Asks the peer whether it is there. A peer that says it knows no session here may know it by another address.
+    pub(super) fn ask(&mut self, shared: &mut Shared, ending: Ending) {
+        self.send_heartbeat(shared);
+        if ending == Ending::Unreachable {
+            let mut datagram = Vec::new();
+            wire::RemapConnection { session_id: self.wire_id, crc_seed: self.agreed.crc_seed }.write(&mut datagram);
+            self.reply(shared, &datagram);
+        }
+    }
+
+    /// Disconnects with this reason when all is acknowledged, or when the time for it is over.
+    pub(crate) fn close(&mut self, shared: &mut Shared, reason: u16) -> Result<(), Ending> {
+        self.state = State::Closing;
+        let until = shared.now + ms(shared.config.flush_timeout_ms);
+        self.rare().closing = Some((reason, until));
+        self.talk(shared);
+        self.schedule(shared);
+        // What is lossy leaves with the next drain, and the Disconnect behind it.
+        if self.lossy == NONE { self.closed() } else { Ok(()) }
+    }
+
+    /// Sets the timer to the session's next deadline.
+    pub(crate) fn schedule(&self, shared: &mut Shared) {
+        let at = self.deadline(shared);
+        shared.timers.set(self.slot(), at);
+    }
+
+    fn heartbeat_due(&self, heartbeat_ms: u32) -> u64 {
+        if !self.client {
+            return u64::MAX;
+        }
+        let quiet = after(self.sent_at, heartbeat_ms);
+        let unheard = after(self.received_at, heartbeat_ms);
+        let repeat = if self.heartbeat_at == NEVER { 0 } else { self.heartbeat_at + REPEAT_US };
+        quiet.min(unheard).max(repeat)
+    }
+
+    fn net_status_due(&self, net_status_ms: u32) -> u64 {
+        let asked_at = self.rare.as_ref().and_then(|rare| rare.net_status.asked_at);
+        match asked_at {
+            None if net_status_ms > 0 => 0,
+            asked_at => after(asked_at.unwrap_or_default(), net_status_ms),
+        }
+    }
+
+    /// When something unacknowledged is sent again though nothing says that it was lost.
+    fn probe_due(&self, path: &Path) -> u64 {
+        let due = path.progress_at() + self.rtt.probe_timeout(path.probes);
+        if self.client || self.thorough || due <= self.received_at + PROBING_US { due } else { u64::MAX }
+    }
+
+    /// When the session next has something to do of its own accord.
+    fn deadline(&self, shared: &Shared) -> u64 {
+        let config = &shared.config;
+        let rare = self.rare.as_deref();
+        match self.state {
+            State::Ended => return u64::MAX,
+            State::Connecting => {
+                let connecting = rare.and_then(|rare| rare.connecting.as_ref());
+                return connecting
+                    .map_or(u64::MAX, |connecting| after(connecting.request_at, config.connect_retry_ms).min(connecting.timeout_at));
+            }
+            State::Open | State::Closing => {}
+        }
+        let mut at = after(self.received_at, config.inactivity_timeout_ms)
+            .min(self.heartbeat_due(config.heartbeat_ms))
+            .min(self.net_status_due(config.net_status_ms));
+        if let Some(rare) = rare {
+            if let Some(doubt) = rare.doubt {
+                at = at.min(doubt.asked_at + REPEAT_US).min(doubt.since + patience(doubt.ending));
+            }
+            if let Some((_, until)) = rare.closing {
+                at = at.min(until);
+            }
+        }
+        if let Some(path) = shared.paths.get(self.path)
+            && !path.idle()
+        {
+            at = at.min(self.probe_due(path)).min(path.loss_at.unwrap_or(u64::MAX));
+        }
+        for channel in 0..CHANNELS {
+            if let Some(receiver) = shared.receivers.get(self.receivers[channel]) {
+                at = at.min(receiver.owes_at(config.ack_delay_us.into()).unwrap_or(u64::MAX));
+            }
+            if let Some(sender) = shared.senders.get(self.senders[channel]) {
+                let oldest = sender.oldest_sent_at().map_or(u64::MAX, |oldest| after(oldest, config.unacknowledged_timeout_ms));
+                at = at.min(oldest);
+                if config.redundancy > 0 {
+                    at = at.min(sender.copy_due_at(config.redundancy_delay_us.into()).unwrap_or(u64::MAX));
+                }
+            }
+        }
+        at
+    }
+
+    /// The timer fired: does what is due, and sets it anew.
+    pub(crate) fn on_timer(&mut self, shared: &mut Shared, codec: &mut Codec) {
+        match self.do_what_is_due(shared) {
+            Ok(()) => self.schedule(shared),
+            Err(ending) => self.end(shared, codec, ending),
+        }
+    }
+
+    fn do_what_is_due(&mut self, shared: &mut Shared) -> Result<(), Ending> {
+        let now = shared.now;
+        let config = &shared.config;
+        match self.state {
+            State::Ended => return Ok(()),
+            State::Connecting => {
+                let retry = ms(config.connect_retry_ms);
+                if let Some(connecting) = &self.rare().connecting {
+                    if connecting.timeout_at <= now {
+                        return Err(Ending::NoAnswer);
+                    }
+                    if connecting.request_at + retry <= now {
+                        self.request(shared);
+                    }
+                }
+                return Ok(());
+            }
+            State::Open | State::Closing => {}
+        }
+        if after(self.received_at, config.inactivity_timeout_ms) <= now {
+            return Err(Ending::Inactive);
+        }
+        if let Some((reason, until)) = self.rare.as_ref().and_then(|rare| rare.closing)
+            && until <= now
+        {
+            return Err(Ending::Host(reason));
+        }
+        if let Some(doubt) = self.rare.as_ref().and_then(|rare| rare.doubt) {
+            if doubt.since + patience(doubt.ending) <= now {
+                return Err(doubt.ending);
+            }
+            if doubt.asked_at + REPEAT_US <= now {
+                self.rare().doubt = Some(super::Doubt { asked_at: now, ..doubt });
+                self.ask(shared, doubt.ending);
+            }
+        }
+        if self.heartbeat_due(shared.config.heartbeat_ms) <= now {
+            self.send_heartbeat(shared);
+        }
+        if self.net_status_due(shared.config.net_status_ms) <= now {
+            self.ask_net_status(shared);
+        }
+        self.repair(shared)?;
+        // Acknowledgements and copies that waited long enough leave with the next drain.
+        let owed =
+            |&receiver: &u32| shared.receivers.get(receiver).and_then(|receiver| receiver.owes_at(shared.config.ack_delay_us.into()));
+        let copy =
+            |&sender: &u32| shared.senders.get(sender).and_then(|sender| sender.copy_due_at(shared.config.redundancy_delay_us.into()));
+        if self.receivers.iter().filter_map(owed).chain(self.senders.iter().filter_map(copy)).any(|at| at <= now) {
+            self.talk(shared);
+        }
+        if let Some(rare) = &mut self.rare {
+            rare.malformed.retain(|&at| now - at < MALFORMED_SPAN_US);
+        }
+        self.drop_rare();
+        Ok(())
+    }
+
+    /// What became lost by now, and the probe or timeout where nothing was acknowledged for too long.
+    fn repair(&mut self, shared: &mut Shared) -> Result<(), Ending> {
+        let now = shared.now;
+        for channel in 0..CHANNELS {
+            let Some(sender) = shared.senders.get(self.senders[channel]) else { continue };
+            if sender.oldest_sent_at().is_some_and(|oldest| after(oldest, shared.config.unacknowledged_timeout_ms) <= now) {
+                return Err(Ending::Unacknowledged);
+            }
+        }
+        let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
+        if path.loss_at.is_some_and(|at| at <= now) {
+            path.loss_at = None;
+            for channel in 0..CHANNELS {
+                self.detect_losses(shared, channel);
+            }
+        }
+        let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
+        if !path.idle() && self.probe_due(path) <= now {
+            let most = if path.probe(now) { usize::MAX } else { PROBE_PACKETS };
+            for channel in 0..CHANNELS {
+                if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+                    path.lost(sender.give_up(most));
+                }
+            }
+            self.talk(shared);
+        }
+        Ok(())
+    }
+
+    fn ask_net_status(&mut self, shared: &mut Shared) {
+        let rtt = self.rtt.smoothed() as u32 / 1000;
+        let mut packet = Vec::new();
+        wire::NetStatusRequest {
+            stamp: (shared.now / 1000) as u16,
+            master: rtt,
+            average: rtt,
+            low: rtt,
+            high: rtt,
+            last: rtt,
+            // This one counts too.
+            sent: self.stats.datagrams_sent + 1,
+            received: self.stats.datagrams_received,
+        }
+        .write(&mut packet);
+        self.rare().net_status.asked_at = Some(shared.now);
+        self.queue_control(shared, &packet);
+    }
+}
+
+/// How long a doubt waits for an answer.
+fn patience(ending: Ending) -> u64 {
+    if ending == Ending::Replaced { REPLACED_US } else { UNREACHABLE_US }
+}

@@ -1,0 +1,514 @@
+//! One conversation: parameters, channels, liveness, its end.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `input` | a datagram from validation to delivery |
+//! | `output` | what is queued into as few datagrams as fit |
+//! | `life` | timers: heartbeats, timeouts, doubts about the peer |
+//! | `ending` | all that ends a session, in one table |
+
+mod ending;
+mod input;
+mod life;
+mod output;
+
+use std::collections::VecDeque;
+
+use crate::address::Address;
+use crate::cipher::{Cipher, Direction, Keystreams, Rc4};
+use crate::codec::Sealing;
+use crate::config::{Config, MIN_UDP_LENGTH, Pass};
+use crate::error::Error;
+use crate::event::{Channel, SessionId};
+use crate::mux::events::{EventQueue, Kind};
+use crate::mux::outbox::Outbox;
+use crate::mux::sessions::{Wait, slot_of};
+use crate::mux::timers::Timers;
+use crate::pool::{NONE, Place, Size, Store};
+use crate::reliable::{CHANNELS, Content, Layout, Path, Receiver, Rtt, Sender};
+use crate::stats::Stats;
+use crate::wire::opcode;
+
+pub(crate) use ending::Ending;
+pub(crate) use input::Verdict;
+
+/// A send queue never holds less than this many datagrams of one message.
+const LEAST_QUEUED_DATAGRAMS: usize = 131;
+
+/// What all sessions of a multiplexer share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    /// The host's clock, in microseconds, never backwards.
+    pub(crate) now: u64,
+    pub(crate) out: Outbox,
+    pub(crate) events: EventQueue,
+    pub(crate) timers: Timers,
+    pub(crate) senders: Store<Sender>,
+    pub(crate) receivers: Store<Receiver>,
+    pub(crate) paths: Store<Path>,
+    pub(crate) lossy: Store<Lossy>,
+    /// Slots of sessions that have something to send.
+    pub(crate) talking: VecDeque<u32>,
+    pub(crate) stats: Stats,
+    /// A packet being composed.
+    pub(crate) work: Vec<u8>,
+    /// A datagram being sealed.
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No SessionResponse yet.
+    Connecting,
+    Open,
+    /// Disconnects once all is acknowledged.
+    Closing,
+    /// Over; exists until the host has heard.
+    Ended,
+}
+
+/// Packets of no reliable channel that wait for the next drain.
+#[derive(Default)]
+pub(crate) struct Lossy {
+    queue: VecDeque<Queued>,
+    bytes: usize,
+}
+
+struct Queued {
+    place: Place,
+    /// May share a MultiPacket.
+    shares: bool,
+}
+
+/// What few sessions have at any time.
+#[derive(Default)]
+struct Rare {
+    /// The name, where it is not the config's.
+    application_protocol: Option<Box<[u8]>>,
+    connecting: Option<Connecting>,
+    /// Disconnect with this reason when all is acknowledged, or at this time.
+    closing: Option<(u16, u64)>,
+    /// A hint that the peer is gone, and what was last done about it.
+    doubt: Option<Doubt>,
+    net_status: NetStatus,
+    /// When the malformed packets of the last seconds came.
+    malformed: VecDeque<u64>,
+}
+
+struct Connecting {
+    request_at: u64,
+    requests: u32,
+    timeout_at: u64,
+}
+
+/// Something that a stranger may have forged says that the peer is gone: it ends the session only if the peer leaves heartbeats unanswered.
+#[derive(Clone, Copy)]
+struct Doubt {
+    ending: Ending,
+    since: u64,
+    asked_at: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct NetStatus {
+    asked_at: Option<u64>,
+    loss_sent_ppm: Option<u32>,
+    loss_received_ppm: Option<u32>,
+}
+
+#[derive(Default)]
+struct Ciphers {
+    send: Option<Box<Keystreams>>,
+    receive: Option<Box<Keystreams>>,
+}
+
+/// What a new session begins with.
+pub(crate) struct Beginning {
+    pub(crate) address: Address,
+    pub(crate) client: bool,
+    pub(crate) wire_id: u32,
+    pub(crate) user_data: u64,
+    /// Where it is not the config's.
+    pub(crate) application_protocol: Option<Box<[u8]>>,
+}
+
+/// What both sides agreed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Agreement {
+    pub(crate) crc_seed: u32,
+    pub(crate) sealing: Sealing,
+    /// The smaller of both sides' values.
+    pub(crate) udp_length: u16,
+    /// The version that the peer said.
+    pub(crate) version: u32,
+}
+
+impl Agreement {
+    /// Nothing yet.
+    pub(crate) fn none() -> Self {
+        Agreement { crc_seed: 0, sealing: Sealing::new(0, 0, [Pass::None; 2]), udp_length: MIN_UDP_LENGTH as u16, version: 0 }
+    }
+}
+
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) address: Address,
+    pub(crate) user_data: u64,
+    pub(crate) wire_id: u32,
+    pub(crate) agreed: Agreement,
+    pub(crate) state: State,
+    /// This side sent the SessionRequest.
+    pub(crate) client: bool,
+    /// It is in [`Shared::talking`].
+    talking: bool,
+    /// The host was told to wait for room.
+    blocked: bool,
+    /// The datagram that is being read had something malformed in it.
+    struck: bool,
+    /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
+    thorough: bool,
+    /// It was sent one for that reason.
+    shown: bool,
+    /// The receive cipher was set, or need not be.
+    gate_open: bool,
+    /// The drain in which it handed out a message while the gate was closed.
+    handed_in: u32,
+    pub(crate) rtt: Rtt,
+    pub(crate) received_at: u64,
+    sent_at: u64,
+    heartbeat_at: u64,
+    next_out: [u64; CHANNELS],
+    next_in: [u64; CHANNELS],
+    senders: [u32; CHANNELS],
+    receivers: [u32; CHANNELS],
+    path: u32,
+    lossy: u32,
+    ordered_out: [u16; 2],
+    ordered_in: [u16; 2],
+    ciphers: Option<Box<Ciphers>>,
+    rare: Option<Box<Rare>>,
+    pub(crate) stats: SessionStats,
+}
+
+/// The part of [`Stats`] that is counted for each session.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SessionStats {
+    pub(crate) datagrams_sent: u64,
+    pub(crate) datagrams_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) messages_sent: u64,
+    pub(crate) messages_received: u64,
+    pub(crate) retransmissions: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) dropped_crc: u64,
+    pub(crate) dropped_malformed: u64,
+    pub(crate) dropped_lossy: u64,
+    pub(crate) dropped_window: u64,
+    pub(crate) dropped_contextless: u64,
+    pub(crate) dropped_acknowledgement: u64,
+}
+
+/// Counts for the session and for the multiplexer.
+macro_rules! count {
+    ($session:expr, $shared:expr, $field:ident, $n:expr) => {{
+        let n = $n as u64;
+        $session.stats.$field += n;
+        $shared.stats.$field += n;
+    }};
+    ($session:expr, $shared:expr, $field:ident) => {
+        count!($session, $shared, $field, 1)
+    };
+}
+pub(crate) use count;
+
+impl Session {
+    pub(crate) fn new(id: SessionId, beginning: Beginning, config: &Config, now: u64) -> Self {
+        let rare = Rare { application_protocol: beginning.application_protocol, ..Rare::default() };
+        Session {
+            id,
+            address: beginning.address,
+            user_data: beginning.user_data,
+            wire_id: beginning.wire_id,
+            agreed: Agreement { udp_length: config.udp_length as u16, ..Agreement::none() },
+            state: State::Connecting,
+            client: beginning.client,
+            talking: false,
+            blocked: false,
+            struck: false,
+            thorough: false,
+            shown: false,
+            gate_open: !config.cipher_by_host,
+            handed_in: 0,
+            rtt: Rtt::default(),
+            received_at: now,
+            sent_at: now,
+            heartbeat_at: life::NEVER,
+            next_out: [0; CHANNELS],
+            next_in: [0; CHANNELS],
+            senders: [NONE; CHANNELS],
+            receivers: [NONE; CHANNELS],
+            path: NONE,
+            lossy: NONE,
+            ordered_out: [0; 2],
+            ordered_in: [0; 2],
+            ciphers: None,
+            rare: rare.application_protocol.is_some().then(|| Box::new(rare)),
+            stats: SessionStats::default(),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        slot_of(self.id)
+    }
+
+    /// Session and user data, as events carry them.
+    fn whose(&self) -> (SessionId, u64) {
+        (self.id, self.user_data)
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn application_protocol<'a>(&'a self, config: &'a Config) -> &'a [u8] {
+        let own = self.rare.as_ref().and_then(|rare| rare.application_protocol.as_deref());
+        own.or(config.application_protocol.as_deref()).unwrap_or_default()
+    }
+
+    /// The handshake is done: messages may be sent.
+    pub(crate) fn open(&mut self, shared: &mut Shared, agreement: &Agreement) {
+        self.agreed = *agreement;
+        self.state = State::Open;
+        self.received_at = shared.now;
+        if let Some(rare) = &mut self.rare {
+            rare.connecting = None;
+        }
+        self.drop_rare();
+        if let Some(key) = shared.config.cipher_key.clone() {
+            self.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
+        }
+        shared.stats.sessions_connected += 1;
+        let name = self.application_protocol(&shared.config);
+        shared.events.named(self.whose(), shared.now, name, Kind::Connected);
+        self.schedule(shared);
+    }
+
+    /// Lets go of what is rare where nothing of it is in use.
+    fn drop_rare(&mut self) {
+        if let Some(rare) = &self.rare
+            && rare.application_protocol.is_none()
+            && rare.connecting.is_none()
+            && rare.closing.is_none()
+            && rare.doubt.is_none()
+            && rare.malformed.is_empty()
+            && rare.net_status.asked_at.is_none()
+        {
+            self.rare = None;
+        }
+    }
+
+    pub(crate) fn set_cipher(&mut self, cipher: &Cipher) {
+        let ciphers = self.ciphers.get_or_insert_default();
+        if matches!(cipher.direction, Direction::Send | Direction::Both) {
+            ciphers.send = Keystreams::new(cipher);
+        }
+        if matches!(cipher.direction, Direction::Receive | Direction::Both) {
+            ciphers.receive = Keystreams::new(cipher);
+            self.gate_open = true;
+        }
+        if ciphers.send.is_none() && ciphers.receive.is_none() {
+            self.ciphers = None;
+        }
+    }
+
+    /// For a message that is handed out in drain number `drain`: the cipher of its channel, or `Err` where it has to wait for the next drain.
+    pub(crate) fn hand_out(&mut self, channel: Channel, drain: u32) -> Result<Option<&mut Rc4>, Wait> {
+        if !self.gate_open {
+            if self.handed_in == drain {
+                return Err(Wait);
+            }
+            self.handed_in = drain;
+        }
+        Ok(self.ciphers.as_mut().and_then(|ciphers| ciphers.receive.as_mut()).and_then(|receive| receive.of(channel)))
+    }
+
+    fn layout(&self, channel: usize) -> Layout {
+        let tail = self.agreed.sealing.crc_length();
+        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion(), tail }
+    }
+
+    /// Bytes of reliable messages queued and unacknowledged.
+    pub(crate) fn queued_bytes(&self, shared: &Shared) -> usize {
+        self.senders.iter().filter_map(|&index| shared.senders.get(index)).map(Sender::queued_bytes).sum()
+    }
+
+    fn most_queued(&self, config: &Config) -> usize {
+        (config.send_queue_bytes as usize).max(LEAST_QUEUED_DATAGRAMS * usize::from(self.agreed.udp_length))
+    }
+
+    /// Queues a message: it leaves with the next drain.
+    pub(crate) fn send(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
+        match self.state {
+            State::Open => {}
+            State::Connecting | State::Closing | State::Ended => return Err(Error::State),
+        }
+        if data.is_empty() {
+            return Err(Error::InvalidArgument);
+        }
+        if data.len() > shared.config.max_message as usize {
+            return Err(Error::TooLarge);
+        }
+        let room = usize::from(self.agreed.udp_length) - self.agreed.sealing.crc_length();
+        match channel {
+            Channel::Unreliable if data.len() + usize::from(data[0] == 0) <= room => {
+                let head: &[u8] = if data[0] == 0 { &[0] } else { &[] };
+                let shares = shared.config.multi_raw;
+                self.queue_lossy(shared, head, data, None, shares)?;
+            }
+            Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() <= room => {
+                let second = usize::from(channel == Channel::Ordered2);
+                let stamp = self.ordered_out[second].wrapping_add(1);
+                let [high, low] = stamp.to_be_bytes();
+                let head = [0, opcode::ORDERED + second as u8, high, low];
+                let shares = shared.config.multi_raw;
+                self.queue_lossy(shared, &head, data, Some(channel), shares)?;
+                self.ordered_out[second] = stamp;
+            }
+            // What does not fit a datagram is promoted to the first reliable channel.
+            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_reliable(shared, 0, data)?,
+            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
+                self.send_reliable(shared, channel as usize, data)?;
+            }
+        }
+        count!(self, shared, messages_sent);
+        self.talk(shared);
+        Ok(())
+    }
+
+    fn send_reliable(&mut self, shared: &mut Shared, channel: usize, data: &[u8]) -> Result<(), Error> {
+        if self.queued_bytes(shared) >= self.most_queued(&shared.config) {
+            self.blocked = true;
+            return Err(Error::WouldBlock);
+        }
+        let layout = self.layout(channel);
+        if self.senders[channel] == NONE {
+            self.senders[channel] = shared.senders.take();
+            if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+                sender.begin(self.next_out[channel]);
+            }
+        }
+        let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+            sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
+        }
+        Ok(())
+    }
+
+    /// Queues a packet that is sent once: `head`, then `data`, enciphered where its channel is.
+    fn queue_lossy(&mut self, shared: &mut Shared, head: &[u8], data: &[u8], channel: Option<Channel>, shares: bool) -> Result<(), Error> {
+        if self.lossy == NONE {
+            self.lossy = shared.lossy.take();
+        }
+        let most = self.most_queued(&shared.config);
+        let Some(lossy) = shared.lossy.get_mut(self.lossy) else { return Err(Error::State) };
+        if lossy.bytes >= most {
+            self.blocked = true;
+            return Err(Error::WouldBlock);
+        }
+        let tail = self.agreed.sealing.crc_length();
+        let pool = &mut shared.out.pool;
+        let block = pool.reserve(&mut shared.out.cursor, head.len() + data.len() + 1 + tail, Size::Large);
+        let bytes = pool.data_mut(block);
+        let offset = bytes.len();
+        bytes.extend_from_slice(head);
+        let cipher = channel.and_then(|channel| self.ciphers.as_mut()?.send.as_mut()?.of(channel));
+        let mut content = Content::new(data, cipher);
+        let len = content.len();
+        content.copy(bytes, len);
+        let len = bytes.len() - offset;
+        bytes.resize(offset + len + tail, 0);
+        pool.hold(block);
+        lossy.bytes += len;
+        lossy.queue.push_back(Queued { place: Place { block, offset: offset as u32, len: len as u32 }, shares });
+        Ok(())
+    }
+
+    /// Queues a packet of the session's own: it may always share a MultiPacket. What does not fit the UDP length is left unsaid.
+    fn queue_control(&mut self, shared: &mut Shared, packet: &[u8]) {
+        if packet.len() + self.agreed.sealing.crc_length() + self.agreed.sealing.expansion() > usize::from(self.agreed.udp_length) {
+            return;
+        }
+        let blocked = self.blocked;
+        if self.queue_lossy(shared, &packet[..1], &packet[1..], None, true).is_err() {
+            self.blocked = blocked;
+        }
+        self.talk(shared);
+    }
+
+    /// The peer goes on from another address.
+    pub(crate) fn rebound(&mut self, shared: &mut Shared) {
+        shared.events.plain(self.whose(), shared.now, Kind::Rebound(self.address));
+        // So that the peer learns that its way is open again.
+        self.send_heartbeat(shared);
+    }
+
+    /// Share of datagrams lost, sent and received.
+    pub(crate) fn loss(&self) -> (Option<u32>, Option<u32>) {
+        self.rare.as_ref().map_or((None, None), |rare| (rare.net_status.loss_sent_ppm, rare.net_status.loss_received_ppm))
+    }
+
+    /// The drain has come to this session.
+    pub(crate) fn stop_talking(&mut self) {
+        self.talking = false;
+    }
+
+    /// The next drain begins with this session.
+    pub(crate) fn talk_first(&mut self, shared: &mut Shared) {
+        if !std::mem::replace(&mut self.talking, true) {
+            shared.talking.push_front(self.slot());
+        }
+    }
+
+    /// The next drain visits this session.
+    pub(crate) fn talk(&mut self, shared: &mut Shared) {
+        if !self.talking {
+            self.talking = true;
+            shared.talking.push_back(self.slot());
+        }
+    }
+}
+
+/// The reliable channels by number.
+pub(crate) const RELIABLE: [Channel; CHANNELS] = [Channel::Reliable0, Channel::Reliable1, Channel::Reliable2, Channel::Reliable3];
+
+impl From<SessionStats> for Stats {
+    fn from(own: SessionStats) -> Stats {
+        Stats {
+            datagrams_sent: own.datagrams_sent,
+            datagrams_received: own.datagrams_received,
+            bytes_sent: own.bytes_sent,
+            bytes_received: own.bytes_received,
+            messages_sent: own.messages_sent,
+            messages_received: own.messages_received,
+            retransmissions: own.retransmissions,
+            duplicates: own.duplicates,
+            dropped_crc: own.dropped_crc,
+            dropped_malformed: own.dropped_malformed,
+            dropped_lossy: own.dropped_lossy,
+            dropped_window: own.dropped_window,
+            dropped_contextless: own.dropped_contextless,
+            dropped_acknowledgement: own.dropped_acknowledgement,
+            ..Stats::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(std::mem::size_of::<super::Session>() <= 360, "{}", std::mem::size_of::<super::Session>());
+    }
+}

@@ -1,0 +1,170 @@
+//! MultiPackets, bundles and the lengths in front of their elements.
+
+/// The rest of a container can't be read: an element is said to be longer than what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// First byte of a length that needs more than one.
+const LONG: u8 = 0xFF;
+/// The shortest element whose length bundles of ours say in three bytes. Readers differ on 254 in one byte (UdpLibrary's long form starts there,
+/// soe-protocol's at 255); all of them read the long form.
+const MEDIUM: usize = 254;
+/// The shortest whose length takes seven bytes: FF FF FF announces them.
+const LARGE: usize = 0xFFFF;
+
+/// The elements of a MultiPacket; `body` stands behind `00 03`. An overrun is the last item.
+pub(crate) fn multi_elements(body: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    // One byte, as in UdpLibrary. v3 peers read FF as the start of a longer length unless 00 follows, but none has an element that needs one.
+    elements(body, |rest| Some((usize::from(*rest.first()?), 1)))
+}
+
+/// What follows each other behind a length that `read_len` reads, as a value and the bytes that it takes.
+fn elements(body: &[u8], read_len: impl Fn(&[u8]) -> Option<(usize, usize)>) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let split = read_len(rest).and_then(|(len, used)| rest[used..].split_at_checked(len));
+        let (element, behind) = split.map_or((Err(Malformed), &[][..]), |(element, behind)| (Ok(element), behind));
+        rest = behind;
+        Some(element)
+    })
+}
+
+/// The length at the front of a bundle's element, and the bytes that it takes; `None` where it is cut off.
+pub(crate) fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
+    match *from {
+        [LONG, LONG, LONG, a, b, c, d, ..] => Some((u32::from_be_bytes([a, b, c, d]) as usize, 7)),
+        [LONG, LONG, LONG, ..] => None,
+        [LONG, a, b, ..] => Some((u16::from_be_bytes([a, b]).into(), 3)),
+        [LONG, ..] | [] => None,
+        [len, ..] => Some((len.into(), 1)),
+    }
+}
+
+/// How many bytes [`write_bundle_len`] writes.
+pub(crate) fn bundle_len_size(len: usize) -> usize {
+    match len {
+        0..MEDIUM => 1,
+        MEDIUM..LARGE => 3,
+        _ => 7,
+    }
+}
+
+/// Writes the length of an element to the front of `out`, which has room for it, and says how many bytes that took.
+/// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
+pub(crate) fn write_bundle_len(len: usize, out: &mut [u8]) -> usize {
+    let size = bundle_len_size(len);
+    // The value takes all bytes but the marks: 1 of 1, 2 of 3, 4 of 7.
+    let (marks, value) = out[..size].split_at_mut(size / 2);
+    marks.fill(LONG);
+    value.copy_from_slice(&(len as u32).to_be_bytes()[4 - value.len()..]);
+    size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::{h1emu, hex};
+
+    fn multi(body: &str) -> Vec<Result<Vec<u8>, Malformed>> {
+        multi_elements(&hex(body)).map(|element| element.map(<[u8]>::to_vec)).collect()
+    }
+
+    fn bundle(body: &str) -> Vec<Result<Vec<u8>, Malformed>> {
+        elements(&hex(body), read_bundle_len).map(|element| element.map(<[u8]>::to_vec)).collect()
+    }
+
+    fn ok(elements: &[&str]) -> Vec<Result<Vec<u8>, Malformed>> {
+        elements.iter().map(|element| Ok(hex(element))).collect()
+    }
+
+    #[test]
+    fn multi_packets_are_the_known_bytes() {
+        assert_eq!(multi("04 00110005 02 0006"), ok(&["00110005", "0006"]));
+        let h1 = h1emu();
+        let known = h1["pack"]["multi([00150001],[000900000102])"].as_str().unwrap();
+        assert_eq!(multi(&known[4..]), ok(&["00150001", "000900000102"]));
+    }
+
+    #[test]
+    fn an_overrun_is_the_last_item_of_a_container() {
+        let cut = |before: &[&str]| [ok(before), vec![Err(Malformed)]].concat();
+        assert_eq!(multi(""), ok(&[]));
+        assert_eq!(multi("0a 0006"), cut(&[]));
+        assert_eq!(multi("02 0006 02 00"), cut(&["0006"]));
+        assert_eq!(multi("01"), cut(&[]));
+        assert_eq!(bundle(""), ok(&[]));
+        for tail in ["02 00", "01", "ff", "ff 00", "ff 0002 00", "ffffff", "ffffff 000000", "ffffff 00000001", "ffffff ffffffff 00"] {
+            assert_eq!(bundle(&format!("01 aa {tail}")), cut(&["aa"]), "{tail}");
+        }
+    }
+
+    #[test]
+    fn elements_may_be_empty() {
+        assert_eq!(multi("00 01 07 00"), ok(&["", "07", ""]));
+        assert_eq!(bundle("00 01 07 ff 0000 ffffff 00000000"), ok(&["", "07", "", ""]));
+    }
+
+    #[test]
+    fn ff_is_255_in_a_multi_packet_and_a_long_length_in_a_bundle() {
+        let long = "ab".repeat(255);
+        assert_eq!(multi(&format!("ff {long}")), ok(&[&long]));
+        assert_eq!(multi(&format!("ff 00 {}", &long[2..])), ok(&[&format!("00{}", &long[2..])]));
+        assert_eq!(bundle(&format!("ff 00ff {long}")), ok(&[&long]));
+        assert_eq!(bundle(&format!("fe {}", &long[2..])), ok(&[&long[2..]]));
+    }
+
+    #[test]
+    fn bundles_are_the_known_bytes() {
+        assert_eq!(bundle("01 02 01 04"), ok(&["02", "04"]));
+        assert_eq!(bundle("01 63 02 ff02"), ok(&["63", "ff02"]));
+        assert_eq!(bundle("06 0148656c6c6f 04 02616263"), ok(&["0148656c6c6f", "02616263"]));
+    }
+
+    #[test]
+    fn lengths_of_other_writers_are_read() {
+        for (bytes, value, used) in [
+            ("00", 0, 1),
+            ("fe", 0xFE, 1),
+            ("fe 00", 0xFE, 1),
+            ("ff 00fe", 0xFE, 3),
+            ("ff 00ff", 0xFF, 3),
+            ("ff 0100 00", 0x100, 3),
+            ("ff feff 00", 0xFEFF, 3),
+            ("ff fffe", 0xFFFE, 3),
+            ("ff ff00", 0xFF00, 3),
+            ("ffffff 0000ffff 00", 0xFFFF, 7),
+            ("ffffff 00010000", 0x10000, 7),
+            ("ffffff ffffffff", 0xFFFF_FFFF, 7),
+            ("ffffff 00000001", 1, 7),
+        ] {
+            assert_eq!(read_bundle_len(&hex(bytes)), Some((value, used)), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn lengths_take_one_three_or_seven_bytes_and_read_back() {
+        for (len, bytes) in [
+            (0, "00"),
+            (1, "01"),
+            (253, "fd"),
+            (254, "ff 00fe"),
+            (255, "ff 00ff"),
+            (256, "ff 0100"),
+            (65_534, "ff fffe"),
+            (65_535, "ffffff 0000ffff"),
+            (65_536, "ffffff 00010000"),
+            (0xFFFF_FFFF, "ffffff ffffffff"),
+        ] {
+            let mut out = [0xEE; 8];
+            let size = write_bundle_len(len, &mut out);
+            assert_eq!(out[..size], hex(bytes), "{len}");
+            assert!(out[size..].iter().all(|&byte| byte == 0xEE));
+            assert_eq!(bundle_len_size(len), size);
+            assert_eq!(read_bundle_len(&out), Some((len, size)));
+            (0..size).for_each(|cut| assert_eq!(read_bundle_len(&out[..cut]), None));
+        }
+    }
+}

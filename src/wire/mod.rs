@@ -1,0 +1,143 @@
+//! What the bytes mean: pure functions over slices. No state, no time, no panic whatever the bytes are.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `layout` | packets whose fields stand at fixed places |
+//! | `packet` | the typed view of a packet inside a session |
+//! | `container` | MultiPackets, bundles and their lengths |
+//!
+//! Everything is big-endian, but for the CRC seed inside [`crc_start`].
+
+mod container;
+mod layout;
+mod packet;
+
+pub(crate) use container::{Malformed, bundle_len_size, multi_elements, read_bundle_len, write_bundle_len};
+pub(crate) use layout::{Disconnect, NetStatusReply, NetStatusRequest, RemapConnection, SessionRequest, SessionResponse};
+pub(crate) use packet::{Packet, Unreadable, read};
+
+/// The second byte of a packet whose first is zero. The numbers are UdpLibrary's packet types, the names those that emulators use.
+pub(crate) mod opcode {
+    /// A client asks for a session.
+    pub(crate) const SESSION_REQUEST: u8 = 0x01;
+    /// A server grants it, and says how datagrams are sealed.
+    pub(crate) const SESSION_RESPONSE: u8 = 0x02;
+    /// Several packets in one datagram.
+    pub(crate) const MULTI_PACKET: u8 = 0x03;
+    /// The sender has ended the session.
+    pub(crate) const DISCONNECT: u8 = 0x05;
+    /// Nothing to say, still here.
+    pub(crate) const HEARTBEAT: u8 = 0x06;
+    /// Clock and packet counts of the asking side.
+    pub(crate) const NET_STATUS_REQUEST: u8 = 0x07;
+    /// The answer with those of the other side.
+    pub(crate) const NET_STATUS_REPLY: u8 = 0x08;
+    /// A whole reliable payload; plus the channel, 0 to 3.
+    pub(crate) const RELIABLE_DATA: u8 = 0x09;
+    /// A piece of one; plus the channel.
+    pub(crate) const RELIABLE_FRAGMENT: u8 = 0x0D;
+    /// Exactly this sequence arrived; plus the channel.
+    pub(crate) const ACKNOWLEDGE: u8 = 0x11;
+    /// This sequence and all before it arrived; plus the channel.
+    pub(crate) const ACKNOWLEDGE_ALL: u8 = 0x15;
+    /// Several messages in one reliable payload.
+    pub(crate) const BUNDLE: u8 = 0x19;
+    /// May be lost, but never arrives late.
+    pub(crate) const ORDERED: u8 = 0x1A;
+    /// A second such sequence.
+    pub(crate) const ORDERED_2: u8 = 0x1B;
+    /// Keeps the port mapping of a router open; means nothing to the peer.
+    pub(crate) const PORT_ALIVE: u8 = 0x1C;
+    /// The sender has no session with this address.
+    pub(crate) const UNKNOWN_SENDER: u8 = 0x1D;
+    /// A session goes on from the address that this comes from.
+    pub(crate) const REMAP_CONNECTION: u8 = 0x1E;
+}
+
+/// What a reliable payload begins with that is a bundle.
+pub(crate) const BUNDLE_HEAD: [u8; 2] = [0, opcode::BUNDLE];
+
+/// The sequence nearest to `near` whose low 16 bits are `wire`; `None` where that would be below 0. Exactly half way counts as before `near`.
+pub(crate) fn expand(wire: u16, near: u64) -> Option<u64> {
+    let ahead = wire.wrapping_sub(near as u16) as i16;
+    near.checked_add_signed(ahead.into())
+}
+
+/// The part of the CRC that is the same for all packets of a session: CRC-32 over the seed, which is little-endian here and only here.
+pub(crate) fn crc_start(seed: u32) -> u32 {
+    crc32fast::hash(&seed.to_le_bytes())
+}
+
+/// The CRC of a packet, continued from [`crc_start`].
+#[inline]
+pub(crate) fn crc(start: u32, packet: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(start);
+    hasher.update(packet);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).unwrap() as u8).collect();
+        digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    }
+
+    pub(crate) fn h1emu() -> Value {
+        serde_json::from_str(include_str!("../../tests/data/vectors/h1emu_vectors.json")).unwrap()
+    }
+
+    /// From C# and Zig's own tests, then the ends of the range.
+    #[test]
+    fn a_sequence_is_the_nearest_with_its_low_bits() {
+        for (wire, near, expected) in [
+            (5, 5, Some(5)),
+            (300, 256, Some(300)),
+            (0, 65_535, Some(65_536)),
+            (0xFFFF, 65_546, Some(65_535)),
+            (3, 0, Some(3)),
+            (0xFFFF, 0xFFFE, Some(0xFFFF)),
+            (2, 0xFFFF, Some(0x1_0002)),
+            (0xFFFF, 0x1_0000, Some(0xFFFF)),
+            (0, 0, Some(0)),
+            (0x7FFF, 0, Some(0x7FFF)),
+            (0x8000, 0, None),
+            (0xFFFF, 0, None),
+            (0x8000, 0x1_0000, Some(0x8000)),
+            (0x7FFF, 0x1_0000, Some(0x1_7FFF)),
+            (0xFFFF, u64::MAX, Some(u64::MAX)),
+            (0, u64::MAX, None),
+        ] {
+            assert_eq!(expand(wire, near), expected, "{wire:#x} near {near:#x}");
+        }
+    }
+
+    #[test]
+    fn crcs_are_those_of_other_implementations() {
+        let data: [&[u8]; 4] = [b"", &[0], &[0, 6], b"123456789"];
+        for (seed, expected) in [
+            (0, [0x2144_df1c, 0xc622_f71d, 0x58a1_0496, 0x2289_6b0a]),
+            (1, [0x99f8_b879, 0xfb42_dead, 0x93fd_d733, 0xff1f_b28f]),
+            (5, [0x169a_2f2e, 0x0ec2_786d, 0x086c_9525, 0x3fa6_d819]),
+            (0x1234_5678, [0xaf6d_87d2, 0xba70_31f2, 0x6868_a9b9, 0xaad0_5244]),
+            (0xFFFF_FFFF, [0xFFFF_FFFF, 0xFFFF_FFFF, 0x169c_5aca, 0xd202_d277]),
+        ] {
+            assert_eq!(data.map(|data| crc(crc_start(seed), data)), expected, "seed {seed:#x}");
+        }
+        assert_eq!(crc(crc_start(0x1234_5678), b"\x01hello"), 0xcdf4_c7b8);
+        let long = hex(include_str!("../../tests/data/vectors/crc_510.hex"));
+        assert_eq!(long.len(), 510);
+        assert_eq!(crc(crc_start(1_858_192_374), &long), 3_893_349_547);
+    }
+
+    #[test]
+    fn crcs_are_those_of_h1emu() {
+        for row in h1emu()["crc"].as_array().unwrap() {
+            let (seed, data) = (row["seed"].as_u64().unwrap() as u32, hex(row["data"].as_str().unwrap()));
+            assert_eq!(format!("{:08x}", crc(crc_start(seed), &data)), row["crc32"].as_str().unwrap());
+        }
+    }
+}

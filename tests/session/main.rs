@@ -1,0 +1,16 @@
+//! What a session does, watched from outside: two of our multiplexers over a link, or one and datagrams written by hand.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admission;
+mod channels;
+mod ciphers;
+mod datagrams;
+mod determinism;
+mod ending;
+mod handshake;
+mod hostile;
+mod liveness;
+mod moving;
+mod pressure;
