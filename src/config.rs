@@ -128,7 +128,7 @@ pub struct Config {
     pub net_status_ms: u32,
     /// How long an unacknowledged packet may stay so before the session ends with reason 8; 0: for ever.
     pub unacknowledged_timeout_ms: u32,
-    /// How long an acknowledgement may wait for company; 0: it leaves with the next drain.
+    /// How far apart acknowledgements are in a transfer: v3 peers expect no more than 2 ms. The first ones leave with the next drain. 0: all of them do.
     pub ack_delay_us: u32,
     /// How many more times a small reliable packet goes out before any loss is known: 0..=3. Receivers drop the copies.
     pub redundancy: u32,
@@ -185,7 +185,7 @@ impl Default for Config {
             flush_timeout_ms: 5_000,
             net_status_ms: 0,
             unacknowledged_timeout_ms: 0,
-            ack_delay_us: 0,
+            ack_delay_us: 2_000,
             redundancy: 0,
             redundancy_delay_us: 10_000,
             reply_unknown_sender: true,
@@ -194,7 +194,7 @@ impl Default for Config {
             congestion: Congestion::Adaptive,
             send_window: 256,
             receive_window: 1024,
-            send_queue_bytes: 256 * 1024,
+            send_queue_bytes: 512 * 1024,
             max_message: 16 * 1024 * 1024,
             max_queued_events: 65_536,
             max_queued_bytes: 64 * 1024 * 1024,

@@ -39,6 +39,11 @@ impl Sealing {
     }
 
     /// No pass transforms anything: a packet can be sealed where it stands ([`append_crc`]).
+    /// No datagram tells which of the two sealed it.
+    pub(crate) fn same_as(&self, other: &Sealing) -> bool {
+        self.crc_length.min(other.crc_length) == 0 || self.crc_start == other.crc_start
+    }
+
     pub(crate) fn passes(&self) -> [Pass; 2] {
         self.passes
     }

@@ -168,7 +168,7 @@ impl soe_accept_options {
         };
         // SAFETY: as asked of our caller.
         let cipher_key = unsafe { cipher::key(self.cipher_key, self.cipher_key_len)? };
-        Ok(AcceptOptions { user_data: self.user_data, passes, crc_length, cipher_key })
+        Ok(AcceptOptions { user_data: Some(self.user_data), passes, crc_length, cipher_key })
     }
 }
 

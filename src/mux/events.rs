@@ -137,6 +137,9 @@ impl EventQueue {
             if let Some(place) = record.kind.place() {
                 self.pool.release(place.block);
             }
+            if let Kind::Disconnected(..) = record.kind {
+                sessions.forget(record.session);
+            }
         }
         self.pool.end_loans();
         self.drain = self.drain.wrapping_add(1).max(1);
@@ -184,11 +187,16 @@ impl EventQueue {
             Kind::Message(channel, place) => (channel, place, false),
             Kind::Bundle(channel, place) => (channel, place, true),
             Kind::Disconnected(..) => {
-                sessions.forget(record.session);
+                sessions.let_go(record.session);
                 self.drained.push(record);
                 return None;
             }
-            _ => {
+            Kind::Rebound(_) => {
+                sessions.rebound_heard(record.session);
+                self.drained.push(record);
+                return None;
+            }
+            Kind::ConnectRequest(_) | Kind::Connected(_) | Kind::Writable => {
                 self.drained.push(record);
                 return None;
             }

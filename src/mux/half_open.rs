@@ -20,6 +20,8 @@ pub(crate) struct HalfOpen {
     pub(crate) agreed: Agreement,
     /// The host accepted it ([`crate::Config::manual_accept`]).
     pub(crate) accepted: bool,
+    /// Bytes of the SessionRequest.
+    pub(crate) request_len: u16,
     /// SessionResponses sent: one alone tells a round-trip time.
     pub(crate) responses: u16,
     pub(crate) responded_at: u64,
@@ -37,12 +39,18 @@ pub(crate) struct HalfOpen {
 }
 
 impl HalfOpen {
+    /// Later ones have larger numbers.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
     pub(crate) fn new(address: Address, wire_id: u32, created_at: u64) -> Self {
         HalfOpen {
             address,
             wire_id,
             agreed: Agreement::none(),
             accepted: false,
+            request_len: 0,
             responses: 0,
             responded_at: 0,
             proven: false,
@@ -110,10 +118,7 @@ impl HalfOpenTable {
         });
         self.serial += 1;
         entry.serial = self.serial;
-        if self.order.len() > 2 * self.most + 64 {
-            let entries = &self.entries;
-            self.order.retain(|arrival| entries[arrival.index as usize].as_ref().is_some_and(|entry| entry.serial == arrival.serial));
-        }
+        self.tidy();
         self.order.push_back(Arrival { index, serial: entry.serial, at: entry.created_at });
         let hash = self.hash.hash_one(entry.address);
         self.entries[index as usize] = Some(Box::new(entry));
@@ -121,6 +126,23 @@ impl HalfOpenTable {
         self.by_address
             .insert_unique(hash, index, |&index| entries[index as usize].as_ref().map_or(0, |entry| hasher.hash_one(entry.address)));
         (index, displaced)
+    }
+
+    /// Somebody who waits for the host asks again: his time starts anew.
+    pub(crate) fn refresh(&mut self, index: u32, now: u64) {
+        let Some(entry) = self.entries[index as usize].as_mut().filter(|entry| entry.responses == 0) else { return };
+        self.serial += 1;
+        (entry.serial, entry.created_at) = (self.serial, now);
+        self.order.push_back(Arrival { index, serial: self.serial, at: now });
+        self.tidy();
+    }
+
+    /// Drops what was skipped, before it outgrows what is there.
+    fn tidy(&mut self) {
+        if self.order.len() > 2 * self.most + 64 {
+            let entries = &self.entries;
+            self.order.retain(|arrival| entries[arrival.index as usize].as_ref().is_some_and(|entry| entry.serial == arrival.serial));
+        }
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> HalfOpen {

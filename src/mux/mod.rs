@@ -28,6 +28,8 @@ use sessions::Sessions;
 use strangers::Patience;
 use timers::Timers;
 
+/// The latest time that a clock shows, in microseconds: 285 years. So that no sum of times overflows, nor one in nanoseconds.
+const LATEST: u64 = 1 << 53;
 /// Keystream bytes that a cipher may discard: nobody discards more than a few thousand, and each costs time.
 const MOST_DROPPED: u32 = 65_536;
 
@@ -47,8 +49,8 @@ pub struct ConnectOptions {
 /// Choices for one accepted connect request; `None` means the config's.
 #[derive(Clone, Debug, Default)]
 pub struct AcceptOptions {
-    /// The session's user data: a number of the host's, in every event.
-    pub user_data: u64,
+    /// The session's user data: a number of the host's, in every event. `None`: as it is.
+    pub user_data: Option<u64>,
     /// What happens to this session's datagrams before the CRC.
     pub passes: Option<[Pass; 2]>,
     /// Bytes of CRC behind each of them: 0..=4.
@@ -232,10 +234,10 @@ impl Multiplexer {
             seed => ChaCha12Rng::seed_from_u64(seed),
         };
         let shared = Shared {
-            now: now_us,
-            out: Outbox::new(config.udp_length as usize),
+            now: now_us.min(LATEST),
+            out: Outbox::new(&config),
             events: EventQueue::new(&config),
-            timers: Timers::new(now_us),
+            timers: Timers::new(now_us.min(LATEST)),
             senders: Store::new(),
             receivers: Store::new(),
             paths: Store::new(),
@@ -252,7 +254,7 @@ impl Multiplexer {
             sessions: Sessions::new(rng.next_u64()),
             half_open: HalfOpenTable::new(rng.next_u64(), config.max_half_open, u64::from(config.connect_timeout_ms) * 1000),
             rng,
-            patience: Patience::new(now_us),
+            patience: Patience::new(now_us.min(LATEST)),
             due: Vec::new(),
             longest: config
                 .udp_length
@@ -264,7 +266,7 @@ impl Multiplexer {
 
     /// Time does not go backwards.
     fn clock(&mut self, now_us: u64) {
-        self.shared.now = self.shared.now.max(now_us);
+        self.shared.now = self.shared.now.max(now_us.min(LATEST));
     }
 
     /// Takes a datagram that arrived from `from`. What is malformed, forged, stale or unwanted is dropped and counted.
@@ -449,7 +451,7 @@ impl Multiplexer {
     /// Ends a session, or refuses a connect request (with reason 10). [`crate::EventKind::Disconnected`] follows, after what was received before.
     ///
     /// # Errors
-    /// [`Error::StaleSession`]; [`Error::State`] where it ended already.
+    /// [`Error::StaleSession`]; [`Error::State`] where it ended already, or is already being flushed and should be again.
     pub fn disconnect(&mut self, session: SessionId, reason: u16, how: Disconnect) -> Result<(), Error> {
         if let Some(half_open) = self.sessions.reserved(session) {
             self.refuse(half_open, reason, how != Disconnect::Silent);
@@ -465,6 +467,7 @@ impl Multiplexer {
             Disconnect::Now => Err(Ending::Host(reason)),
             Disconnect::Silent => Err(Ending::HostSilent(reason)),
             Disconnect::Flush if open.state == State::Connecting => Err(Ending::Host(reason)),
+            Disconnect::Flush if open.state == State::Closing => return Err(Error::State),
             Disconnect::Flush => open.close(shared, reason),
         };
         if let Err(ending) = outcome {

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use crate::address::Address;
+use crate::config::Config;
 use crate::event::{Datagram, SessionId};
 use crate::pool::{Cursor, Place, Pool, Size};
 
-/// Datagrams of handshakes and farewells that may wait for the host. Each answers one datagram or ends one session, so only a host that never drains gets there.
+/// Datagrams of handshakes that may wait for the host, besides two for each session that it may have.
 const MOST_WAITING: usize = 4096;
 
 /// One datagram, ready to leave.
@@ -22,18 +23,26 @@ pub(crate) struct Outbox {
     /// Where packets go that are not a reliable channel's.
     pub(crate) cursor: Cursor,
     waiting: VecDeque<Ready>,
+    most: usize,
     /// What the current drain hands out.
     leaving: Vec<Ready>,
 }
 
 impl Outbox {
-    pub(crate) fn new(udp_length: usize) -> Self {
-        Outbox { pool: Pool::new(udp_length), cursor: Cursor::default(), waiting: VecDeque::new(), leaving: Vec::new() }
+    pub(crate) fn new(config: &Config) -> Self {
+        let most = MOST_WAITING + 2 * (config.max_sessions + config.max_half_open) as usize;
+        Outbox {
+            most,
+            pool: Pool::new(config.udp_length as usize),
+            cursor: Cursor::default(),
+            waiting: VecDeque::new(),
+            leaving: Vec::new(),
+        }
     }
 
     /// Queues a whole datagram that does not wait for its session's turn. False where there is no room for it.
     pub(crate) fn reply(&mut self, datagram: &[u8], session: Option<SessionId>, to: Address) -> bool {
-        let room = self.waiting.len() < MOST_WAITING;
+        let room = self.waiting.len() < self.most;
         if room {
             let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
             self.waiting.push_back(Ready { place, session, to });

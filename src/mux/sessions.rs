@@ -37,6 +37,7 @@ pub(crate) struct Sessions {
     by_secret: HashTable<u32>,
     hash: FixedState,
     open: u32,
+    departed: u32,
 }
 
 /// The slot that an id names, whoever is in it.
@@ -53,10 +54,11 @@ impl Sessions {
             by_secret: HashTable::new(),
             hash: FixedState::with_seed(hash_key),
             open: 0,
+            departed: 0,
         }
     }
 
-    /// Sessions that exist, ended ones that the host has not heard of included.
+    /// Sessions that exist, with ended ones that the host has not heard of.
     pub(crate) fn open(&self) -> u32 {
         self.open
     }
@@ -135,15 +137,35 @@ impl Sessions {
     /// A connect request ended; its id stays good until [`Sessions::forget`].
     pub(crate) fn depart(&mut self, id: SessionId) {
         self.slots[slot_of(id) as usize].occupant = Occupant::Departed;
+        self.departed += 1;
     }
 
-    /// The host heard that it is over: the id names nothing any more.
+    /// Connect requests that ended without the host having heard.
+    pub(crate) fn departed(&self) -> u32 {
+        self.departed
+    }
+
+    /// The host hears that it is over: it counts no more, but the id stays good as long as the host may be reading that.
+    pub(crate) fn let_go(&mut self, id: SessionId) {
+        match self.slots[slot_of(id) as usize].occupant {
+            Occupant::Session(_) => self.open -= 1,
+            Occupant::Departed => self.departed -= 1,
+            Occupant::Vacant | Occupant::Reserved(_) => {}
+        }
+    }
+
+    /// The id names nothing any more.
     pub(crate) fn forget(&mut self, id: SessionId) {
         let slot = slot_of(id);
-        if let Occupant::Session(_) = std::mem::replace(&mut self.slots[slot as usize].occupant, Occupant::Vacant) {
-            self.open -= 1;
-        }
+        self.slots[slot as usize].occupant = Occupant::Vacant;
         self.vacant.push(slot);
+    }
+
+    /// The host heard of the last change of address.
+    pub(crate) fn rebound_heard(&mut self, id: SessionId) {
+        if let Some(session) = self.get_mut(id) {
+            session.rebound_waits = false;
+        }
     }
 
     pub(crate) fn find(&self, address: &Address) -> Option<SessionId> {

@@ -49,8 +49,7 @@ impl Multiplexer {
             if session.wire_id == request.session_id && !session.client {
                 let response = response_of(session.wire_id, &session.agreed, shared.config.udp_length);
                 let datagram = written(&response, shared.config.confirm_has_version);
-                shared.out.reply(&datagram, Some(id), *from);
-                return;
+                return session.reply(shared, &datagram);
             }
             if session.state == State::Connecting {
                 // Both sides connect to each other, or a multiplexer to itself: its own request is answered or times out.
@@ -64,6 +63,7 @@ impl Multiplexer {
         if let Some(waiting) =
             self.half_open.at(from).into_iter().find(|&index| self.half_open.get(index).is_some_and(|w| w.wire_id == request.session_id))
         {
+            self.half_open.refresh(waiting, self.shared.now);
             return self.respond(waiting);
         }
         if request.udp_length < MIN_UDP_LENGTH {
@@ -78,12 +78,24 @@ impl Multiplexer {
         if config.application_protocol.is_none() {
             newcomer.application_protocol = Some(request.application_protocol.into());
         }
+        newcomer.request_len = datagram.len() as u16;
         newcomer.agreed = self.agree(request.version, request.udp_length, &AcceptOptions::default());
         if !version_fits || !name_fits {
             return self.turn_away(&newcomer, reason::PROTOCOL_MISMATCH);
         }
+        if let Some(session) = self.sessions.find(from).and_then(|id| self.sessions.get_mut(id))
+            && newcomer.agreed.sealing.same_as(&session.agreed.sealing)
+        {
+            // Nothing would tell their datagrams apart. A client without a response sends none, so what comes now is the old one's, or it is gone.
+            return session.doubt(&mut self.shared, Ending::Replaced);
+        }
         if full {
             return self.turn_away(&newcomer, reason::CONNECTION_REFUSED);
+        }
+        if self.sessions.departed() >= self.shared.config.max_half_open {
+            // The host does not listen.
+            self.shared.stats.requests_refused += 1;
+            return;
         }
         let (index, displaced) = self.half_open.insert(newcomer);
         if let Some(displaced) = displaced {
@@ -170,7 +182,8 @@ impl Multiplexer {
         let agreed = self.agree(agreed.version, agreed.udp_length.into(), options);
         let Some(waiting) = self.half_open.get_mut(index) else { return Err(Error::State) };
         waiting.agreed = agreed;
-        (waiting.accepted, waiting.user_data) = (true, options.user_data);
+        waiting.accepted = true;
+        waiting.user_data = options.user_data.unwrap_or(waiting.user_data);
         waiting.cipher_key = options.cipher_key.clone();
         let from = waiting.address;
         self.respond(index);
@@ -204,7 +217,8 @@ impl Multiplexer {
     /// Who waits at an address and sealed this datagram.
     fn sealed_by(&mut self, from: &Address, datagram: &[u8]) -> Option<u32> {
         let Multiplexer { half_open, codec, .. } = self;
-        let waiting = half_open.at(from);
+        let mut waiting = half_open.at(from);
+        waiting.sort_unstable_by_key(|&index| std::cmp::Reverse(half_open.get(index).map(HalfOpen::serial)));
         waiting.into_iter().find(|&index| {
             half_open.get(index).is_some_and(|waiting| waiting.responses > 0 && codec.open(&waiting.agreed.sealing, datagram).is_ok())
         })
@@ -253,8 +267,12 @@ impl Multiplexer {
 
     /// The address has no session any more: somebody who proved himself meanwhile gets it.
     pub(super) fn let_in_newcomer(&mut self, address: &Address) {
+        let at_request = self.shared.config.connected_at_request;
         let waiting = self.half_open.at(address);
-        if let Some(index) = waiting.into_iter().find(|&index| self.half_open.get(index).is_some_and(|waiting| waiting.proven)) {
+        if let Some(index) = waiting
+            .into_iter()
+            .find(|&index| self.half_open.get(index).is_some_and(|waiting| waiting.proven || (at_request && waiting.responses > 0)))
+        {
             self.let_in(index);
         }
     }
@@ -280,10 +298,12 @@ impl Multiplexer {
         let id = sessions.insert(waiting.id, |id| Session::new(id, beginning, &shared.config, shared.now));
         if let Some(session) = sessions.get_mut(id) {
             if waiting.responses == 1 && shared.now > waiting.responded_at {
-                session.rtt.handshake(shared.now - waiting.responded_at);
+                session.rtt.handshake(shared.now - waiting.responded_at, shared.now);
             }
             session.stats.datagrams_received = waiting.responses.into();
             session.stats.datagrams_sent = waiting.responses.into();
+            session.stats.bytes_received = u64::from(waiting.responses) * u64::from(waiting.request_len);
+            session.stats.bytes_sent = u64::from(waiting.responses) * response_len(shared.config.confirm_has_version);
             session.open(shared, &waiting.agreed);
             if let Some(key) = waiting.cipher_key {
                 session.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
@@ -319,7 +339,9 @@ impl Multiplexer {
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
         let wanted = wire::RemapConnection::read(datagram)
             .filter(|_| self.shared.config.allow_port_remap && port_is_real && self.sessions.find(from).is_none())
-            .and_then(|remap| self.sessions.find_secret(from, remap.session_id, remap.crc_seed));
+            .and_then(|remap| self.sessions.find_secret(from, remap.session_id, remap.crc_seed))
+            // One at a time: a peer can't fill the queue with them.
+            .filter(|&id| self.sessions.get(id).is_some_and(|session| !session.rebound_waits));
         let Some(id) = wanted else {
             self.shared.stats.dropped_contextless += 1;
             return;
@@ -369,6 +391,11 @@ impl HalfOpen {
     fn response(&self, udp_length: u32) -> SessionResponse {
         response_of(self.wire_id, &self.agreed, udp_length)
     }
+}
+
+/// Bytes of a SessionResponse.
+fn response_len(with_version: bool) -> u64 {
+    if with_version { 21 } else { 17 }
 }
 
 fn written(response: &SessionResponse, with_version: bool) -> Vec<u8> {

@@ -1,86 +1,287 @@
-//! How much of a session may be under way at once, over all its channels.
+//! How fast a session sends: a model of its path, from how fast acknowledged bytes came out at the other end and how long that took at least.
+//!
+//! Loss alone says nothing here: radio links lose at random, and slowing down for that helps nobody. What the path carries is the highest rate of delivery of the
+//! last round trips; more under way than that rate fills in the shortest round trip only stands in a queue. So the window is twice that product, and packets
+//! leave at that rate, now and then a little faster to see whether there is more. (The ideas are BBR's; what is here is what one session needs of them.)
 
+use super::rtt::Rtt;
 use crate::config::{Config, Congestion};
 
 /// Packets under way in the first round trip.
-const INITIAL_WINDOW: u32 = 32;
-/// Probes without an answer after which everything under way counts as lost.
-const PROBES_BEFORE_TIMEOUT: u32 = 3;
+const INITIAL_WINDOW: u64 = 32;
+/// Packets that may always be under way.
+const LEAST_WINDOW: u64 = 4;
+/// Round trips for which a rate of delivery is remembered.
+const REMEMBERED: usize = 10;
+/// Gains are in 256ths. While starting, the rate may grow 2.89 times in a round trip: the least that doubles what is delivered in each.
+const STARTUP: u64 = 739;
+const STEADY: u64 = 256;
+/// Half a round trip of looking for more, and half of draining what that left in queues, then six at the rate that was found.
+const CYCLE: [u64; 8] = [320, 192, STEADY, STEADY, STEADY, STEADY, STEADY, STEADY];
+/// Rounds without growth by a quarter that end the start.
+const PLATEAU: u32 = 3;
+/// Samples in a round that tell its shortest round trip.
+const ENOUGH_SAMPLES: u32 = 8;
+/// A host that comes late may send what it missed of this long.
+const CREDIT_US: u64 = 25_000;
+/// Packets of a probe: two that went before, and a new one, since some peers acknowledge nothing else.
+pub(crate) const PROBE: usize = 2;
 
-/// What is known of the path while reliable packets are under way.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Startup,
+    /// Until what the start left in queues is gone.
+    Drain,
+    /// Which gain of the cycle, and since when.
+    Cruise(usize, u64),
+}
+
+/// What was known when a packet left: its acknowledgement tells how much was delivered meanwhile.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Departure {
+    delivered: u64,
+    delivered_at: u64,
+    /// There was nothing else to send: what is delivered meanwhile tells little.
+    idle: bool,
+}
+
+/// What is known of the path while reliable packets are under way. Sizes are bytes, rates bytes per second.
 #[derive(Default)]
 pub(crate) struct Path {
-    /// Packets that may be under way.
-    window: u32,
-    /// What the window grows to.
-    most: u32,
-    /// Packets that are: sent, neither acknowledged nor given up.
-    under_way: u32,
-    /// When a reliable packet was last sent, or the last acknowledgement of one arrived.
+    fixed: Option<u64>,
+    packet: u64,
+    phase: Phase,
+    under_way: u64,
+    delivered: u64,
+    delivered_at: u64,
+    heard_at: u64,
+    fed_at: u64,
+    /// The highest rate of delivery in each of the last rounds.
+    rates: [u64; REMEMBERED],
+    round: usize,
+    /// The round ends when something is acknowledged that left after this much was delivered.
+    round_ends: u64,
+    /// The best round so far, and how many did not beat it by a quarter.
+    best: u64,
+    plateau: u32,
+    /// In this round: the shortest round trip, and what was delivered and lost.
+    round_rtt: u64,
+    round_samples: u32,
+    round_delivered: u64,
+    round_lost: u64,
+    /// Share lost in the last rounds, in 256ths, as far as queues are not to blame.
+    loss: u64,
+    /// Until this much is delivered, the host had nothing more to send.
+    idle_until: u64,
+    /// When the next packet may leave, in nanoseconds.
+    pace_at: u64,
+    /// When a reliable packet last left without the window being open for others, or an acknowledgement of something new arrived.
     progress_at: u64,
     /// Probes since the last acknowledgement.
     pub(crate) probes: u32,
-    /// New packets that may leave past the window: an acknowledgement of something new moves a window that a lost one stalled.
-    beyond: u32,
-    /// When something that was overtaken counts as lost.
-    pub(crate) loss_at: Option<u64>,
+    /// Packets that may leave past the windows, as a probe.
+    probing: u32,
+    /// How much longer than [`Rtt`] says a packet is waited for, since packets were given up that arrived all the same.
+    reordering: u64,
+    /// When something under way has to be looked at.
+    pub(crate) check_at: Option<u64>,
 }
 
 impl Path {
-    pub(crate) fn begin(&mut self, config: &Config) {
-        let most = config.send_window;
-        let window = if config.congestion == Congestion::Fixed { most } else { INITIAL_WINDOW.min(most) };
-        *self = Path { window, most, ..Path::default() };
+    pub(crate) fn begin(&mut self, config: &Config, packet: usize, now: u64) {
+        let packet = packet as u64;
+        let fixed = (config.congestion == Congestion::Fixed).then_some(packet * u64::from(config.send_window));
+        *self = Path { fixed, packet, delivered_at: now, heard_at: now, progress_at: now, round_rtt: u64::MAX, ..Path::default() };
     }
 
-    /// Packets that may leave now.
-    pub(crate) fn room(&self) -> u32 {
-        self.window.saturating_sub(self.under_way).max(self.beyond)
+    fn rate(&self) -> u64 {
+        self.rates.iter().copied().max().unwrap_or_default()
     }
 
-    /// Packets past the cumulative acknowledgement that may leave, where the peer is believed to hold `window`.
-    pub(crate) fn reach(&self, window: u32) -> u32 {
-        window + self.beyond
+    /// Bytes that the path holds at its rate.
+    fn product(&self, rtt: &Rtt) -> u64 {
+        self.rate().saturating_mul(rtt.least()) / 1_000_000
+    }
+
+    fn window(&self, rtt: &Rtt) -> u64 {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        let least = LEAST_WINDOW * self.packet;
+        let gain = if self.phase == Phase::Startup { 9 * STEADY / 4 } else { 2 * STEADY };
+        let window = self.product(rtt).saturating_mul(gain) / (STEADY - self.loss) + least;
+        if self.phase == Phase::Startup { window.max(INITIAL_WINDOW * self.packet) } else { window }
+    }
+
+    /// The rate at which packets leave.
+    fn pace(&self, rtt: &Rtt) -> u64 {
+        let rate = self.rate();
+        let gain = match self.phase {
+            Phase::Startup => {
+                return (rate.saturating_mul(STARTUP) / STEADY).max(INITIAL_WINDOW * self.packet * 1_000_000 / rtt.smoothed());
+            }
+            Phase::Drain => STEADY / 3,
+            Phase::Cruise(index, _) => CYCLE[index],
+        };
+        (rate.saturating_mul(gain) / (STEADY - self.loss)).max(1)
+    }
+
+    /// True where a packet may leave now.
+    pub(crate) fn may_send(&self, rtt: &Rtt, now: u64) -> bool {
+        self.probing > 0 || (self.under_way < self.window(rtt) && self.pace_at <= now * 1000)
+    }
+
+    /// When the next packet may leave, if only its time has not come.
+    pub(crate) fn paced_until(&self, rtt: &Rtt) -> Option<u64> {
+        (self.under_way < self.window(rtt)).then(|| self.pace_at.div_ceil(1000))
+    }
+
+    /// Packets that may leave past what the peer is believed to hold.
+    pub(crate) fn beyond(&self) -> u32 {
+        self.probing.min(1)
+    }
+
+    /// True where something new was acknowledged not long ago: then what is not acknowledged in time is lost, else perhaps all is.
+    pub(crate) fn heard(&self, rtt: &Rtt, now: u64) -> bool {
+        self.probes == 0 && now <= self.heard_at + rtt.timeout(0)
+    }
+
+    /// The host has something new to say.
+    pub(crate) fn fed(&mut self, now: u64) {
+        self.fed_at = now;
+    }
+
+    /// When the host last had something new to say.
+    pub(crate) fn fed_at(&self) -> u64 {
+        self.fed_at
+    }
+
+    /// When the peer is probed if nothing is acknowledged.
+    pub(crate) fn probe_at(&self, rtt: &Rtt) -> u64 {
+        self.progress_at + rtt.timeout(self.probes + 1)
+    }
+
+    pub(crate) fn reordering(&self) -> u64 {
+        self.reordering
+    }
+
+    /// Something was given up that arrived all the same.
+    pub(crate) fn spurious(&mut self, rtt: &Rtt) {
+        self.reordering = (self.reordering + rtt.smoothed() / 32).min(rtt.smoothed() / 2);
+    }
+
+    /// The peer holds no more: that is neither loss nor congestion.
+    pub(crate) fn dropped(&mut self, bytes: u64) {
+        self.under_way -= bytes;
     }
 
     pub(crate) fn idle(&self) -> bool {
         self.under_way == 0
     }
 
-    pub(crate) fn progress_at(&self) -> u64 {
-        self.progress_at
+    /// There was nothing more to send.
+    pub(crate) fn nothing_waits(&mut self) {
+        self.idle_until = self.delivered + self.under_way;
     }
 
-    /// A packet left, for the first time or again.
-    pub(crate) fn sent(&mut self, again: bool, now: u64) {
-        self.under_way += 1;
-        if !again {
-            self.beyond = 0;
+    /// A packet leaves, for the first time or again.
+    pub(crate) fn sent(&mut self, bytes: usize, rtt: &Rtt, now: u64) -> Departure {
+        if self.under_way == 0 {
+            // The clock of deliveries starts with this one.
+            (self.delivered_at, self.heard_at, self.progress_at) = (now, now, now);
         }
-        self.progress_at = now;
+        self.under_way += bytes as u64;
+        self.probing = self.probing.saturating_sub(1);
+        if self.rate() > 0 && self.fixed.is_none() {
+            let credit = CREDIT_US.min((rtt.smoothed() / 4).max(5_000));
+            self.pace_at = self.pace_at.max(now.saturating_sub(credit) * 1000) + bytes as u64 * 1_000_000_000 / self.pace(rtt);
+        }
+        Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
     }
 
-    /// `packets` were acknowledged, of which `under_way` were still counted as such.
-    pub(crate) fn acknowledged(&mut self, packets: u32, under_way: u32, now: u64) {
+    /// `bytes` were acknowledged, of which `under_way` were still counted as such; `departure` is that of the newest packet that tells a rate.
+    pub(crate) fn acknowledged(&mut self, bytes: u64, under_way: u64, departure: Option<Departure>, rtt: &Rtt, now: u64) {
         self.under_way -= under_way;
-        self.window = (self.window + packets).min(self.most);
+        self.round_delivered += bytes;
         self.progress_at = now;
-        self.probes = 0;
+        (self.probes, self.probing) = (0, 0);
+        self.round_rtt = self.round_rtt.min(rtt.latest());
+        self.round_samples += 1;
+        self.heard_at = now;
+        // What arrived at some time before, and is acknowledged only now, tells no rate.
+        let Some(departure) = departure else { return };
+        self.delivered += bytes;
+        self.delivered_at = now;
+        if departure.delivered >= self.round_ends {
+            self.next_round(rtt);
+        }
+        let span = (now - departure.delivered_at).max(rtt.least()).max(1);
+        let rate = (self.delivered - departure.delivered).saturating_mul(1_000_000) / span;
+        if !departure.idle || rate > self.rate() {
+            let best = &mut self.rates[self.round % REMEMBERED];
+            *best = (*best).max(rate);
+        }
+        self.turn(rtt, now);
     }
 
-    pub(crate) fn lost(&mut self, packets: u32) {
-        self.under_way -= packets;
+    fn next_round(&mut self, rtt: &Rtt) {
+        self.round_ends = self.delivered;
+        self.reordering -= self.reordering / 16;
+        // While the host had nothing more to send, a round says nothing of what the path carries.
+        let idle = self.delivered < self.idle_until;
+        let queued = self.queued(rtt);
+        // Where packets stand in a queue, that may be what loses them.
+        let all = self.round_delivered + self.round_lost;
+        if all > 0 && !queued {
+            let share = (self.round_lost * 256 / all).min(128);
+            self.loss = (3 * self.loss + share) / 4;
+        }
+        if queued {
+            self.loss /= 2;
+        }
+        if self.phase == Phase::Startup && self.rate() > 0 {
+            if self.rate() > self.best + self.best / 4 {
+                (self.best, self.plateau) = (self.rate(), 0);
+            } else if !idle {
+                self.plateau += 1;
+            }
+            let flooded = self.round_lost * 4 > all && self.round_lost > 8 * self.packet;
+            if self.plateau >= PLATEAU || flooded {
+                self.phase = Phase::Drain;
+            }
+        }
+        (self.round_rtt, self.round_samples, self.round_delivered, self.round_lost) = (u64::MAX, 0, 0, 0);
+        if !idle {
+            self.round += 1;
+            self.rates[self.round % REMEMBERED] = 0;
+        }
     }
 
-    /// A probe timeout passed. True where everything under way counts as lost.
-    pub(crate) fn probe(&mut self, now: u64) -> bool {
+    /// All of this round stood in a queue.
+    fn queued(&self, rtt: &Rtt) -> bool {
+        self.round_samples >= ENOUGH_SAMPLES && self.round_rtt > rtt.least() + (rtt.least() / 8).max(4_000)
+    }
+
+    /// Goes on to the next phase when this one has done its work.
+    fn turn(&mut self, rtt: &Rtt, now: u64) {
+        self.phase = match self.phase {
+            Phase::Startup if self.queued(rtt) => Phase::Drain,
+            Phase::Drain if self.under_way <= self.product(rtt) => Phase::Cruise(2, now),
+            Phase::Cruise(index, since) if now - since >= rtt.least() => Phase::Cruise((index + 1) % CYCLE.len(), now),
+            phase => phase,
+        };
+    }
+
+    pub(crate) fn lost(&mut self, bytes: u64) {
+        self.under_way -= bytes;
+        self.round_lost += bytes;
+    }
+
+    /// Nothing was acknowledged for too long.
+    pub(crate) fn probe(&mut self, now: u64) {
         self.progress_at = now;
         self.probes += 1;
-        self.beyond = 1;
-        let timeout = self.probes >= PROBES_BEFORE_TIMEOUT;
-        if timeout {
-            self.window = INITIAL_WINDOW.min(self.most);
-        }
-        timeout
+        self.probing = PROBE as u32 + 1;
     }
 }

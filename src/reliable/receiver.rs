@@ -21,6 +21,8 @@ pub(crate) struct Limits {
     pub(crate) window: u64,
     /// The peer reads acknowledgements however far apart. Else what is acknowledged in a short time is never farther apart than such peers can bear.
     pub(crate) thorough: bool,
+    /// Bytes of packets that came early.
+    pub(crate) early: usize,
     /// Bytes of one message.
     pub(crate) message: usize,
 }
@@ -60,6 +62,10 @@ pub(crate) enum Delivery<'a> {
 
 /// A selective acknowledgement is said twice: a lost one would cost a retransmission.
 const TIMES_SAID: u8 = 2;
+/// Acknowledgements that may leave one right after the other before they are spaced out.
+const BURST: u64 = 8;
+/// Packets in order that are acknowledged at once, however soon after the last acknowledgement.
+const MOST_UNSAID: u32 = 16;
 /// When it is said again if no other acknowledgement leaves before.
 const REPEAT_US: u64 = 10_000;
 
@@ -70,6 +76,7 @@ pub(crate) struct Receiver {
     /// What came early, by distance from `next`.
     early: VecDeque<Option<Early>>,
     held: usize,
+    held_bytes: usize,
     reassembly: Option<Reassembly>,
     /// AcknowledgeAll is owed.
     acknowledge_all: bool,
@@ -83,7 +90,11 @@ pub(crate) struct Receiver {
     stride: Option<(u64, u64)>,
     /// When the oldest unsaid acknowledgement came to be owed, and when some were last said.
     owed_at: u64,
-    said_at: u64,
+    said_at: Option<u64>,
+    /// Before when no more acknowledgements leave that tell of nothing but progress.
+    paced_until: u64,
+    /// Packets in order since then.
+    unsaid: u32,
 }
 
 impl Receiver {
@@ -104,19 +115,39 @@ impl Receiver {
     }
 
     /// Nothing held and nothing owed.
-    pub(crate) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.held == 0 && self.reassembly.is_none() && !self.acknowledge_all && self.acknowledge.is_empty()
     }
 
-    /// When acknowledgements that are owed want to leave, if nothing else leaves before and they may wait for `delay`.
-    pub(crate) fn owes_at(&self, delay: u64) -> Option<u64> {
-        if self.fresh || (self.acknowledge_all && self.reach() > self.said) {
-            Some(self.owed_at + delay)
-        } else if self.acknowledge_all {
-            // The rest of a stride, or once more what was said.
-            Some(self.owed_at + delay).map(|at| self.stride.map_or(at, |(_, since)| at.max(since + STRIDE_US)))
-        } else {
-            (!self.acknowledge.is_empty()).then_some(self.said_at + REPEAT_US)
+    /// When nothing needs to be remembered any more; `None` while something is held or owed.
+    pub(crate) fn rests_at(&self, delay: u64) -> Option<u64> {
+        self.is_idle().then(|| if self.paced_until == 0 { 0 } else { self.paced_until + BURST * delay })
+    }
+
+    /// When acknowledgements that are owed want to leave, if nothing else leaves before: at once, but no more of them than their pace allows.
+    pub(crate) fn owes_at(&self) -> Option<u64> {
+        if self.unsaid >= MOST_UNSAID && self.reach() > self.said {
+            return Some(self.owed_at);
+        }
+        if !self.acknowledge_all && !self.fresh {
+            return self.said_at.filter(|_| !self.acknowledge.is_empty()).map(|at| at + REPEAT_US);
+        }
+        let at = self.owed_at.max(self.paced_until);
+        // The rest of a stride waits longer.
+        let stride = self.stride.filter(|_| !self.fresh && self.reach() == self.said);
+        Some(stride.map_or(at, |(_, since)| at.max(since + STRIDE_US)))
+    }
+
+    /// The peer turned out to read acknowledgements however far apart: all that came early is acknowledged, as it would have been.
+    pub(crate) fn acknowledge_early(&mut self, now: u64) {
+        self.stride = None;
+        for ahead in 0..self.early.len() {
+            let wire = (self.next + ahead as u64) as u16;
+            if self.early[ahead].is_some() && !self.acknowledge.iter().any(|&(said, _)| said == wire) {
+                self.owe(now);
+                self.fresh = true;
+                self.acknowledge.push_back((wire, TIMES_SAID));
+            }
         }
     }
 
@@ -144,7 +175,7 @@ impl Receiver {
             self.acknowledge_all = true;
             return Arrival::Duplicate;
         };
-        if ahead >= limits.window {
+        if ahead >= limits.window || (ahead > 0 && self.held_bytes >= limits.early) {
             return Arrival::Beyond;
         }
         self.owe(now);
@@ -160,6 +191,7 @@ impl Receiver {
         self.early.pop_front();
         while let Some(Some(early)) = self.early.front_mut().map(Option::take) {
             self.held -= 1;
+            self.held_bytes -= early.payload.len();
             self.in_order(early.fragment, &early.payload, limits, &mut deliver);
             self.early.pop_front();
         }
@@ -181,6 +213,7 @@ impl Receiver {
         if slot.is_some() {
             return Arrival::Duplicate;
         }
+        self.held_bytes += payload.len();
         *slot = Some(Early { fragment, payload: payload.into() });
         self.held += 1;
         Arrival::Early
@@ -188,6 +221,7 @@ impl Receiver {
 
     fn in_order(&mut self, fragment: bool, payload: &[u8], limits: &Limits, deliver: &mut impl FnMut(Delivery<'_>)) {
         self.next += 1;
+        self.unsaid += 1;
         if !fragment {
             return deliver(Delivery::Packet(payload));
         }
@@ -213,8 +247,8 @@ impl Receiver {
         }
     }
 
-    /// Says what is owed, at most `most`: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.
-    pub(crate) fn acknowledge(&mut self, now: u64, most: usize, mut say: impl FnMut(Acknowledgement)) -> bool {
+    /// Says what is owed, at most `most`, with acknowledgements `delay` apart in the long run: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.
+    pub(crate) fn acknowledge(&mut self, now: u64, delay: u64, most: usize, mut say: impl FnMut(Acknowledgement)) -> bool {
         let mut left = most;
         if let Some((_, since)) = self.stride
             && now >= since + STRIDE_US
@@ -227,7 +261,7 @@ impl Receiver {
             say(Acknowledgement::All(self.said.wrapping_sub(1) as u16));
             left -= 1;
         }
-        let (next, again) = (self.next, now > self.said_at);
+        let (next, again) = (self.next, self.said_at.is_none_or(|at| now > at));
         self.acknowledge.retain_mut(|(wire, times)| {
             let wanted = wire::expand(*wire, next).is_some_and(|sequence| sequence >= next);
             if wanted && left > 0 && (again || *times == TIMES_SAID) {
@@ -239,7 +273,9 @@ impl Receiver {
         });
         self.fresh &= left == 0;
         if left > 0 {
-            self.said_at = now;
+            self.said_at = Some(now);
+            self.paced_until = self.paced_until.max(now.saturating_sub(BURST * delay)) + delay;
+            self.unsaid = 0;
         }
         left > 0 || !self.fresh
     }
@@ -257,7 +293,7 @@ pub(crate) enum Acknowledgement {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 8, thorough: true, message: 1000 };
+    const LIMITS: Limits = Limits { window: 8, early: 1000, thorough: true, message: 1000 };
 
     /// Feeds one packet; returns its fate and the bytes of what it completed.
     fn feed(receiver: &mut Receiver, wire: u16, fragment: bool, payload: &[u8]) -> (Arrival, Vec<Vec<u8>>) {
@@ -274,7 +310,7 @@ mod tests {
 
     fn said(receiver: &mut Receiver, now: u64) -> String {
         let mut said = String::new();
-        receiver.acknowledge(now, 100, |ack| {
+        receiver.acknowledge(now, 0, 100, |ack| {
             said += &match ack {
                 Acknowledgement::All(wire) => format!("all{wire} "),
                 Acknowledgement::One(wire) => format!("one{wire} "),
@@ -291,9 +327,9 @@ mod tests {
         assert_eq!(feed(&mut receiver, 1, false, b"b").0, Arrival::Duplicate);
         assert_eq!(said(&mut receiver, 5), "one2 one1 ");
         assert_eq!(said(&mut receiver, 5), "");
-        assert_eq!(receiver.owes_at(0), Some(5 + REPEAT_US));
+        assert_eq!(receiver.owes_at(), Some(5 + REPEAT_US));
         assert_eq!(said(&mut receiver, 6), "one2 one1 ");
-        assert_eq!(receiver.owes_at(0), None);
+        assert_eq!(receiver.owes_at(), None);
         assert_eq!(feed(&mut receiver, 0, false, b"a"), (Arrival::InOrder, vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
         assert_eq!(said(&mut receiver, 7), "all2 ");
         assert!(receiver.is_idle());

@@ -1,37 +1,49 @@
-//! The round-trip time, by RFC 6298.
+//! The round-trip time, by RFC 6298, and the shortest one.
 
 /// Before the first sample: what v3 peers begin with.
 const INITIAL_US: u32 = 500_000;
 /// The least time that is allowed for an acknowledgement beyond the smoothed round trip: the clock of a host that ticks.
-const SLACK_US: u32 = 15_000;
+const SLACK_US: u64 = 10_000;
 /// The longest time between two probes, whatever the path did.
 const LONGEST_US: u64 = 4_000_000;
+/// The least deviation after a handshake: a host answers that at once, but acknowledges when its loop comes round.
+const HANDSHAKE_DEVIATION_US: u32 = 25_000;
+/// log2 of the microseconds after which the shortest round trip is sought anew: 16.8 s.
+const LEAST_BITS: u32 = 24;
 
-/// Smoothed round-trip time and mean deviation, in microseconds; 0 before the first sample.
+/// Smoothed round-trip time and mean deviation, and the shortest and latest sample, in microseconds; 0 before the first sample.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rtt {
     smoothed: u32,
     deviation: u32,
+    latest: u32,
+    /// The shortest in this span of time, and in the one before it.
+    least: [u32; 2],
+    span: u32,
 }
-
-/// The least deviation after a handshake: a host answers that at once, but acknowledges when its loop comes round.
-const HANDSHAKE_DEVIATION_US: u32 = 25_000;
 
 impl Rtt {
     /// The first sample, from the handshake.
-    pub(crate) fn handshake(&mut self, us: u64) {
-        self.sample(us);
+    pub(crate) fn handshake(&mut self, us: u64, now: u64) {
+        self.sample(us, now);
         self.deviation = self.deviation.max(HANDSHAKE_DEVIATION_US);
     }
 
-    pub(crate) fn sample(&mut self, us: u64) {
+    pub(crate) fn sample(&mut self, us: u64, now: u64) {
         let us = us.clamp(1, 60_000_000) as u32;
+        let span = (now >> LEAST_BITS) as u32;
         if self.smoothed == 0 {
-            *self = Rtt { smoothed: us, deviation: us / 2 };
-        } else {
-            self.deviation = self.deviation - self.deviation / 4 + self.smoothed.abs_diff(us) / 4;
-            self.smoothed = (self.smoothed - self.smoothed / 8 + us / 8).max(1);
+            *self = Rtt { smoothed: us, deviation: us / 2, latest: us, least: [us; 2], span };
+            return;
         }
+        self.deviation = self.deviation - self.deviation / 4 + self.smoothed.abs_diff(us) / 4;
+        self.smoothed = (self.smoothed - self.smoothed / 8 + us / 8).max(1);
+        self.latest = us;
+        if span != self.span {
+            self.span = span;
+            self.least = [us, self.least[0]];
+        }
+        self.least[0] = self.least[0].min(us);
     }
 
     pub(crate) fn known(&self) -> Option<u32> {
@@ -46,15 +58,24 @@ impl Rtt {
         self.known().unwrap_or(INITIAL_US).into()
     }
 
-    /// How long a packet may be overtaken before it counts as lost.
-    pub(crate) fn reordering(&self) -> u64 {
-        self.smoothed() / 4
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest.into()
     }
 
-    /// How long to wait for an acknowledgement before probing, after `probes` that were not answered.
-    pub(crate) fn probe_timeout(&self, probes: u32) -> u64 {
-        let spread = (4 * u64::from(self.deviation)).max(SLACK_US.into());
-        ((self.smoothed() + spread) << probes.min(16)).min(LONGEST_US)
+    /// The shortest round trip of the last half minute.
+    pub(crate) fn least(&self) -> u64 {
+        self.known().map_or(INITIAL_US, |_| self.least[0].min(self.least[1])).into()
+    }
+
+    /// How long after it left a packet counts as lost, if one that left later arrived.
+    pub(crate) fn overtaken(&self) -> u64 {
+        self.smoothed() + (self.smoothed() / 8).max(2 * u64::from(self.deviation))
+    }
+
+    /// How long after it left a packet counts as lost, if the peer is heard. Sent `times` times: from the third on, it is waited for longer and longer.
+    pub(crate) fn timeout(&self, times: u32) -> u64 {
+        let spread = (4 * u64::from(self.deviation)).max(SLACK_US);
+        ((self.smoothed() + spread) << times.saturating_sub(2).min(16)).min(LONGEST_US.max(self.smoothed() + spread))
     }
 }
 
@@ -65,22 +86,33 @@ mod tests {
     #[test]
     fn follows_the_samples() {
         let mut rtt = Rtt::default();
-        assert_eq!((rtt.known(), rtt.smoothed()), (None, 500_000));
-        rtt.sample(60_000);
-        assert_eq!((rtt.known(), rtt.deviation()), (Some(60_000), 30_000));
-        for _ in 0..100 {
-            rtt.sample(20_000);
+        assert_eq!((rtt.known(), rtt.smoothed(), rtt.least()), (None, 500_000, 500_000));
+        rtt.sample(60_000, 0);
+        assert_eq!((rtt.known(), rtt.deviation(), rtt.least()), (Some(60_000), 30_000, 60_000));
+        for now in 0..100 {
+            rtt.sample(20_000, now);
         }
         assert!(rtt.smoothed().abs_diff(20_000) < 100 && rtt.deviation() < 1_000);
+        assert_eq!(rtt.least(), 20_000);
+    }
+
+    #[test]
+    fn a_path_that_became_longer_is_noticed() {
+        let mut rtt = Rtt::default();
+        rtt.sample(10_000, 0);
+        for second in 0..60 {
+            rtt.sample(90_000, second * 1_000_000);
+        }
+        assert_eq!(rtt.least(), 90_000);
     }
 
     #[test]
     fn extreme_samples_neither_overflow_nor_vanish() {
         let mut rtt = Rtt::default();
         for us in [0, u64::MAX, 1, u64::MAX, 0] {
-            rtt.sample(us);
-            assert!(rtt.known().is_some());
-            assert!(rtt.probe_timeout(u32::MAX) <= LONGEST_US && rtt.probe_timeout(0) >= u64::from(SLACK_US));
+            rtt.sample(us, u64::MAX);
+            assert!(rtt.known().is_some() && rtt.least() > 0);
+            assert!(rtt.timeout(u32::MAX) >= rtt.timeout(0) && rtt.timeout(0) >= SLACK_US);
         }
     }
 }

@@ -2,12 +2,21 @@
 
 use std::collections::VecDeque;
 
+use super::congestion::Departure;
 use super::content::Content;
+use super::rtt::Rtt;
 use crate::pool::{Cursor, Place, Pool, Size};
 use crate::wire::{self, opcode};
 
 /// Opcode and sequence.
 const HEAD: usize = 4;
+/// The farthest and nearest that a sender runs past the cumulative acknowledgement.
+const MOST_REACH: u32 = 16_384;
+const LEAST_REACH: u32 = 16;
+/// How far it goes where no gap tells what the peer holds: what libsoe holds.
+const EASY_REACH: u32 = 1_024;
+/// Packets without a trace past a filled gap that are more than bad luck.
+const LEAST_DROPPED: usize = 16;
 /// Packets that a sender which falls idle keeps room for.
 const KEPT: usize = 64;
 
@@ -25,8 +34,9 @@ pub(crate) struct Layout {
 pub(crate) struct Packet {
     /// Opcode to end of payload. The CRC has its place behind it.
     pub(crate) place: Place,
-    pub(crate) first_sent_at: u64,
+    first_sent_at: u64,
     pub(crate) sent_at: u64,
+    departure: Departure,
     /// 0: waits for its first turn.
     transmissions: u16,
     /// Copies that leave before any loss is known.
@@ -36,6 +46,18 @@ pub(crate) struct Packet {
     lost: bool,
     /// The CRC stands behind it.
     pub(crate) sealed: bool,
+}
+
+impl Packet {
+    /// When the transmission left that was acknowledged, if there can be no doubt which one that was: sent once, or acknowledged sooner after the second time
+    /// than any round trip took.
+    fn only_departure(&self, rtt: &Rtt, now: u64) -> Option<u64> {
+        match self.transmissions {
+            1 => Some(self.sent_at),
+            2 if now < self.sent_at + rtt.least() => Some(self.first_sent_at),
+            _ => None,
+        }
+    }
 }
 
 /// The packet that messages are being copied into: the last of the queue, without a header yet.
@@ -53,11 +75,24 @@ struct Fill {
 /// What an acknowledgement brought.
 #[derive(Default)]
 pub(crate) struct Acknowledged {
-    pub(crate) packets: u32,
+    pub(crate) bytes: u64,
     /// Of these, those that had not been given up.
-    pub(crate) under_way: u32,
-    /// When the newest of them was sent, if none was sent twice: a packet that filled a gap may have kept the others waiting.
+    pub(crate) under_way: u64,
+    /// When the newest of them left, and what was known then, if none was sent twice: a packet that filled a gap may have kept the others waiting.
     pub(crate) sent_at: Option<u64>,
+    pub(crate) departure: Option<Departure>,
+    /// Some of it had been given up, and arrived all the same.
+    pub(crate) spurious: bool,
+    /// Bytes that the peer must have dropped since it holds no more: they leave again, and say nothing about the path.
+    pub(crate) dropped: u64,
+}
+
+/// What was found lost.
+#[derive(Default)]
+pub(crate) struct Losses {
+    pub(crate) bytes: u64,
+    /// When something else may be.
+    pub(crate) next: Option<u64>,
 }
 
 #[derive(Default)]
@@ -71,15 +106,21 @@ pub(crate) struct Sender {
     fill: Option<Fill>,
     cursor: Cursor,
     queued_bytes: usize,
+    /// Packets past the cumulative acknowledgement that the peer is believed to hold.
+    reach: u32,
+    /// How far that grows easily: less once the peer dropped something.
+    ceiling: u32,
+    /// The sequence after the last one that was acknowledged.
+    farthest: u64,
     /// The newest packet that was sent once and acknowledged: what was sent before it and is not acknowledged was overtaken.
     evidence: Option<(u64, u64)>,
 }
 
 impl Sender {
-    /// Begins with the packet of sequence `base`.
-    pub(crate) fn begin(&mut self, base: u64) {
+    /// Begins with the packet of sequence `base`, for a peer that is believed to hold `reach` packets.
+    pub(crate) fn begin(&mut self, base: u64, reach: u32) {
         debug_assert!(self.is_idle());
-        self.base = base;
+        (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
         self.evidence = None;
     }
 
@@ -191,6 +232,7 @@ impl Sender {
             place,
             first_sent_at: 0,
             sent_at: 0,
+            departure: Departure::default(),
             transmissions: 0,
             copies: 0,
             acknowledged: false,
@@ -199,12 +241,12 @@ impl Sender {
         });
     }
 
-    /// The packet to send next, given that new ones may go out up to `window` past the last cumulative acknowledgement: first what was lost.
-    pub(crate) fn next(&self, window: u32) -> Option<usize> {
+    /// The packet to send next: first what was lost, then new ones, as far as the peer is believed to hold them and `beyond` more.
+    pub(crate) fn next(&self, beyond: u32) -> Option<usize> {
         if self.lost > 0 {
             return self.packets.iter().position(|packet| packet.lost);
         }
-        (self.sent < self.packets.len() && self.sent < window as usize).then_some(self.sent)
+        (self.sent < self.packets.len() && self.sent < (self.reach + beyond) as usize).then_some(self.sent)
     }
 
     /// True where something waits that [`Sender::next`] would give if the window were open.
@@ -217,7 +259,7 @@ impl Sender {
     }
 
     /// Packet `index` leaves now, and again `copies` times. True where it was sent before.
-    pub(crate) fn transmitted(&mut self, index: usize, copies: u8, now: u64) -> bool {
+    pub(crate) fn transmitted(&mut self, index: usize, copies: u8, departure: Departure, now: u64) -> bool {
         let packet = &mut self.packets[index];
         let again = packet.transmissions > 0;
         if !again {
@@ -229,7 +271,7 @@ impl Sender {
             packet.lost = false;
             self.lost -= 1;
         }
-        packet.sent_at = now;
+        (packet.sent_at, packet.departure) = (now, departure);
         packet.transmissions = packet.transmissions.saturating_add(1);
         again
     }
@@ -254,85 +296,123 @@ impl Sender {
             .iter()
             .take(self.sent)
             .filter(|packet| packet.copies > 0 && !packet.acknowledged)
-            .map(|packet| packet.sent_at + delay)
+            .map(|packet| packet.sent_at + delay.max(1))
             .min()
     }
 
     /// The other side has the packet `wire`, and with `all` everything before it. `None` for what was never sent.
-    pub(crate) fn acknowledge(&mut self, wire: u16, all: bool, pool: &mut Pool) -> Option<Acknowledged> {
+    pub(crate) fn acknowledge(&mut self, wire: u16, all: bool, rtt: &Rtt, now: u64, pool: &mut Pool) -> Option<Acknowledged> {
         let mut acknowledged = Acknowledged::default();
-        let Some(sequence) = wire::expand(wire, self.base) else { return Some(acknowledged) };
-        let Some(index) = sequence.checked_sub(self.base) else { return Some(acknowledged) };
-        let index = index as usize;
+        let Some(sequence) = wire::expand(wire, self.base).filter(|&sequence| sequence >= self.base) else { return Some(acknowledged) };
+        let index = (sequence - self.base) as usize;
         if index >= self.sent {
             return None;
         }
-        let mut again = false;
+        if !all && (index as u32 + 1) * 4 > self.reach * 3 {
+            // It holds nearly as much as we dare to send: it may hold more.
+            let shown = index as u32 + 1;
+            self.reach = self.reach.max((self.reach + 2).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
+        }
+        let mut ambiguous = false;
+        let (before, full) = (self.base, self.sent >= self.reach as usize);
         for at in if all { 0 } else { index }..=index {
             let packet = &mut self.packets[at];
             if packet.acknowledged {
                 continue;
             }
             packet.acknowledged = true;
-            self.queued_bytes -= packet.place.len as usize;
+            let bytes = u64::from(packet.place.len);
+            self.queued_bytes -= bytes as usize;
             pool.release(packet.place.block);
-            acknowledged.packets += 1;
+            acknowledged.bytes += bytes;
+            acknowledged.spurious |= packet.lost || (packet.copies == 0 && packet.transmissions == 2 && now < packet.sent_at + rtt.least());
             if packet.lost {
                 packet.lost = false;
                 self.lost -= 1;
             } else {
-                acknowledged.under_way += 1;
+                acknowledged.under_way += bytes;
             }
-            if packet.transmissions == 1 {
-                acknowledged.sent_at = Some(packet.sent_at);
-                self.evidence = self.evidence.max(Some((packet.sent_at, self.base + at as u64)));
-            } else {
-                again = true;
+            match packet.only_departure(rtt, now) {
+                Some(sent_at) => {
+                    acknowledged.sent_at = Some(sent_at);
+                    acknowledged.departure = Some(packet.departure);
+                    self.evidence = self.evidence.max(Some((sent_at, self.base + at as u64)));
+                }
+                None => ambiguous = true,
             }
         }
-        acknowledged.sent_at.take_if(|_| again);
+        if ambiguous {
+            (acknowledged.sent_at, acknowledged.departure) = (None, None);
+        }
         while self.packets.front().is_some_and(|packet| packet.acknowledged) {
             self.packets.pop_front();
             self.base += 1;
             self.sent -= 1;
         }
-        if self.packets.is_empty() && self.fill.is_none() {
+        self.learn_reach(before, sequence, all && full, &mut acknowledged, rtt, now);
+        if self.is_idle() {
             pool.close(&mut self.cursor);
         }
         Some(acknowledged)
     }
 
-    /// Gives up what was overtaken by more than `wait` (a round trip and what reordering is allowed). Returns how many packets that were, and when the next
-    /// one would be.
-    pub(crate) fn detect_losses(&mut self, wait: u64, now: u64) -> (u32, Option<u64>) {
-        let Some((evidence_at, evidence)) = self.evidence else { return (0, None) };
-        let Some(overtaken) = evidence.checked_sub(self.base) else { return (0, None) };
-        let (mut lost, mut next) = (0, None::<u64>);
-        for packet in self.packets.iter_mut().take(self.sent.min(overtaken as usize)) {
-            if packet.acknowledged || packet.lost || packet.sent_at > evidence_at {
-                continue;
-            }
-            let due = packet.sent_at + wait;
-            if due <= now {
-                packet.lost = true;
-                lost += 1;
-            } else {
-                next = Some(next.map_or(due, |next| next.min(due)));
-            }
+    /// Peers drop what lies beyond a receive window that they never announce. With no gap before it there is no harm in being far ahead; when a gap was filled and
+    /// nothing past what was acknowledged already came through, this is how much the peer holds.
+    fn learn_reach(&mut self, before: u64, sequence: u64, full: bool, acknowledged: &mut Acknowledged, rtt: &Rtt, now: u64) {
+        let filled = self.farthest > before && self.base == self.farthest;
+        self.farthest = self.farthest.max(sequence + 1).max(self.base);
+        let overdue = now.saturating_sub(rtt.overtaken());
+        if filled
+            && self.sent >= LEAST_DROPPED
+            && self.packets.iter().take(self.sent).all(|packet| packet.sent_at <= overdue && !packet.acknowledged)
+        {
+            self.reach = ((self.base - before) as u32).clamp(LEAST_REACH, self.reach.max(LEAST_REACH));
+            self.ceiling = self.reach;
+            acknowledged.dropped = self.give_up(usize::MAX);
+        } else if full && self.base > before && self.reach < self.ceiling {
+            self.reach = (self.reach + (self.base - before) as u32).min(self.ceiling);
         }
-        self.lost += lost as usize;
-        (lost, next)
     }
 
-    /// Gives up the oldest `most` packets under way. Returns how many there were.
-    pub(crate) fn give_up(&mut self, most: usize) -> u32 {
-        let mut given_up = 0;
+    /// Gives up what was overtaken, and, where the peer is heard, what is under way for too long.
+    pub(crate) fn detect_losses(&mut self, rtt: &Rtt, reordering: u64, heard: bool, now: u64) -> Losses {
+        let mut losses = Losses::default();
+        let (evidence_at, evidence) = self.evidence.unwrap_or_default();
+        let overtaken = evidence.saturating_sub(self.base) as usize;
+        let overtaken_after = rtt.overtaken() + reordering;
+        // Without timeouts, only what stands before the evidence matters.
+        let most = if heard { self.sent } else { self.sent.min(overtaken) };
+        for (index, packet) in self.packets.iter_mut().take(most).enumerate() {
+            if packet.acknowledged || packet.lost {
+                continue;
+            }
+            let mut due = u64::MAX;
+            if index < overtaken && packet.sent_at <= evidence_at {
+                due = packet.sent_at + overtaken_after;
+            }
+            if heard {
+                due = due.min(packet.sent_at + rtt.timeout(packet.transmissions.into()) + reordering);
+            }
+            if due <= now {
+                packet.lost = true;
+                self.lost += 1;
+                losses.bytes += u64::from(packet.place.len);
+            } else if due != u64::MAX {
+                losses.next = Some(losses.next.map_or(due, |next| next.min(due)));
+            }
+        }
+        losses
+    }
+
+    /// Gives up the oldest `most` packets under way, so that they leave again. Returns their bytes.
+    pub(crate) fn give_up(&mut self, most: usize) -> u64 {
+        let mut bytes = 0;
         for packet in self.packets.iter_mut().take(self.sent).filter(|packet| !packet.acknowledged && !packet.lost).take(most) {
             packet.lost = true;
-            given_up += 1;
+            self.lost += 1;
+            bytes += u64::from(packet.place.len);
         }
-        self.lost += given_up as usize;
-        given_up
+        bytes
     }
 
     /// When the oldest packet under way first left.

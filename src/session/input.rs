@@ -1,7 +1,7 @@
 //! A datagram from the peer's address: validated, understood, delivered.
 
 use super::life::PROBING_US;
-use super::{Doubt, Ending, Session, Shared, State, count};
+use super::{CHANNELS, Doubt, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Rejected};
 use crate::config::Config;
 use crate::event::Channel;
@@ -17,6 +17,8 @@ const MOST_MALFORMED: usize = 8;
 pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
 /// How soon after a heartbeat another UnknownSender makes nobody ask again.
 const HINT_US: u64 = 1_000_000;
+/// How soon it is said again that this side is not of soe-protocol's kind.
+const SHOW_US: u64 = 100_000;
 /// A heartbeat that comes so soon after one of this side's own is the answer to it. Less than the second after which a lost one is repeated.
 const ECHO_US: u64 = 900_000;
 
@@ -93,7 +95,7 @@ impl Session {
         match packet {
             Packet::MultiPacket(_) if depth == DEEPEST => self.malformed(shared)?,
             Packet::MultiPacket(body) => {
-                self.thorough = true;
+                self.peer_is_thorough(shared);
                 for element in wire::multi_elements(body) {
                     match element {
                         Ok(element) => self.handle(shared, element, depth + 1)?,
@@ -103,7 +105,7 @@ impl Session {
             }
             Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => return Err(Ending::Peer(disconnect.reason)),
             Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
-            Packet::Heartbeat => self.heartbeat_received(shared),
+            Packet::Heartbeat => self.heartbeat_received(shared, depth > 0),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
             Packet::ReliableData { channel, sequence, payload } => self.reliable(shared, channel, (sequence, false, payload))?,
@@ -150,8 +152,9 @@ impl Session {
                 receiver.begin(self.next_in[channel]);
             }
         }
-        let Config { receive_window, max_message, .. } = shared.config;
-        let limits = Limits { window: receive_window.into(), thorough: self.thorough, message: max_message as usize };
+        let Config { receive_window, max_message, udp_length, .. } = shared.config;
+        let early = (receive_window * udp_length) as usize;
+        let limits = Limits { window: receive_window.into(), early, thorough: self.thorough, message: max_message as usize };
         let (whose, now, to) = (self.whose(), shared.now, super::RELIABLE[channel]);
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
@@ -171,6 +174,7 @@ impl Session {
         });
         count!(self, shared, messages_received, messages);
         match arrival {
+            Arrival::Early if self.client && !self.understood => self.show_thorough(shared),
             Arrival::InOrder | Arrival::Early => {}
             Arrival::Duplicate => count!(self, shared, duplicates),
             Arrival::Beyond => {
@@ -187,8 +191,7 @@ impl Session {
 
     /// Acknowledgements leave with the next drain, or when they have waited for company as long as they may.
     fn owe_acknowledgement(&mut self, shared: &mut Shared, channel: usize) {
-        let delay = shared.config.ack_delay_us.into();
-        match shared.receivers.get(self.receivers[channel]).and_then(|receiver| receiver.owes_at(delay)) {
+        match shared.receivers.get(self.receivers[channel]).and_then(|receiver| receiver.owes_at()) {
             Some(at) if at <= shared.now => self.talk(shared),
             Some(at) => shared.timers.set_at_most(self.slot(), at),
             None => {}
@@ -206,23 +209,30 @@ impl Session {
             }
             return Ok(());
         };
-        let Some(acknowledged) = sender.acknowledge(sequence, all, pool) else {
+        let Some(acknowledged) = sender.acknowledge(sequence, all, &self.rtt, now, pool) else {
             count!(self, shared, dropped_acknowledgement);
             return Ok(());
         };
-        if acknowledged.packets == 0 {
+        if acknowledged.bytes == 0 {
             return Ok(());
         }
-        if !all {
+        if !all && self.client && !self.understood {
             self.show_thorough(shared);
         }
         if let Some(sent_at) = acknowledged.sent_at {
-            self.rtt.sample(now - sent_at);
+            self.rtt.sample(now - sent_at, now);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
-            path.acknowledged(acknowledged.packets, acknowledged.under_way, now);
+            path.acknowledged(acknowledged.bytes, acknowledged.under_way, acknowledged.departure, &self.rtt, now);
+            path.dropped(acknowledged.dropped);
+            if acknowledged.spurious {
+                path.spurious(&self.rtt);
+            }
         }
-        self.detect_losses(shared, channel);
+        if acknowledged.dropped > 0 {
+            self.talk(shared);
+        }
+        self.detect_losses(shared, channel, false);
         if shared.senders.get(self.senders[channel]).is_some_and(crate::reliable::Sender::waits) {
             self.talk(shared);
         }
@@ -234,10 +244,29 @@ impl Session {
         self.closed()
     }
 
-    /// The peer acknowledges what is past a gap: a MultiPacket tells it that it may acknowledge all of that ([`Session::thorough`]).
-    fn show_thorough(&mut self, shared: &mut Shared) {
-        if !std::mem::replace(&mut self.shown, true) {
-            self.queue_control(shared, &[0, opcode::MULTI_PACKET, 2, 0, opcode::HEARTBEAT]);
+    /// The peer sends MultiPackets: it is not of soe-protocol's kind.
+    fn peer_is_thorough(&mut self, shared: &mut Shared) {
+        if std::mem::replace(&mut self.thorough, true) {
+            return;
+        }
+        for channel in 0..CHANNELS {
+            if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
+                receiver.acknowledge_early(shared.now);
+                self.owe_acknowledgement(shared, channel);
+            }
+        }
+    }
+
+    /// Tells the peer that this side is not of soe-protocol's kind either, with a MultiPacket of one heartbeat, which everybody understands. A client says it
+    /// until it hears the same, a server in answer.
+    pub(super) fn show_thorough(&mut self, shared: &mut Shared) {
+        if self.since_heartbeat(shared.now).is_some_and(|since| since > 0 && since < SHOW_US) {
+            return;
+        }
+        self.heartbeat_at = shared.now;
+        let shares = false;
+        if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, 2], &[0, opcode::HEARTBEAT], None, shares).is_ok() {
+            self.talk(shared);
         }
     }
 
@@ -245,29 +274,33 @@ impl Session {
     pub(super) fn closed(&self) -> Result<(), Ending> {
         let closing = self.rare.as_ref().and_then(|rare| rare.closing);
         match closing {
-            Some((reason, _)) if self.senders.iter().all(|&sender| sender == NONE) => Err(Ending::Host(reason)),
+            Some(super::Closing { reason, .. }) if self.senders.iter().all(|&sender| sender == NONE) => Err(Ending::Host(reason)),
             _ => Ok(()),
         }
     }
 
-    /// Gives up what was overtaken on one channel, and sees to it that what may yet be is looked at in time.
-    pub(super) fn detect_losses(&mut self, shared: &mut Shared, channel: usize) {
-        let wait = self.rtt.smoothed() + self.rtt.reordering();
-        let Some(sender) = shared.senders.get_mut(self.senders[channel]) else { return };
-        let (lost, next) = sender.detect_losses(wait, shared.now);
-        let Some(path) = shared.paths.get_mut(self.path) else { return };
-        path.lost(lost);
-        if let Some(next) = next {
-            path.loss_at = Some(path.loss_at.map_or(next, |at| at.min(next)));
+    /// Gives up what was overtaken on one channel, with `heard` also what is under way for too long, and sees to it that what may yet be lost is looked at in time.
+    pub(super) fn detect_losses(&mut self, shared: &mut Shared, channel: usize, heard: bool) {
+        let (Some(sender), Some(path)) = (shared.senders.get_mut(self.senders[channel]), shared.paths.get_mut(self.path)) else { return };
+        let losses = sender.detect_losses(&self.rtt, path.reordering(), heard, shared.now);
+        path.lost(losses.bytes);
+        if let Some(next) = losses.next {
+            path.check_at = Some(path.check_at.map_or(next, |at| at.min(next)));
             shared.timers.set_at_most(self.slot(), next);
         }
-        if lost > 0 {
+        if losses.bytes > 0 {
             self.talk(shared);
         }
     }
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own.
-    fn heartbeat_received(&mut self, shared: &mut Shared) {
+    fn heartbeat_received(&mut self, shared: &mut Shared, in_multi_packet: bool) {
+        if in_multi_packet {
+            self.understood = true;
+            if !self.client {
+                return self.show_thorough(shared);
+            }
+        }
         if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
             self.send_heartbeat(shared);
         }
@@ -301,14 +334,18 @@ impl Session {
         rare.net_status.loss_sent_ppm = lost(reply.our_received, reply.your_sent);
         rare.net_status.loss_received_ppm = lost(received, reply.our_sent);
         if let Some(at) = rare.net_status.asked_at {
-            self.rtt.sample(shared.now - at);
+            self.rtt.sample(shared.now - at, shared.now);
         }
     }
 
     /// Something that anybody could have sent says that the peer is gone: ask it. It ends the session only if no answer comes.
     pub(crate) fn doubt(&mut self, shared: &mut Shared, ending: Ending) {
         let asked = ending == Ending::Unreachable && self.since_heartbeat(shared.now).is_some_and(|since| since < HINT_US);
-        if self.state == State::Connecting || self.has_ended() || asked || self.rare().doubt.is_some() {
+        if self.state == State::Connecting
+            || self.has_ended()
+            || asked
+            || self.rare().doubt.is_some_and(|doubt| doubt.ending == Ending::Replaced || doubt.ending == ending)
+        {
             return count!(self, shared, dropped_contextless);
         }
         self.rare().doubt = Some(Doubt { ending, since: shared.now, asked_at: shared.now });

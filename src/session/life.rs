@@ -1,23 +1,23 @@
 //! What a session does without being spoken to: requests and heartbeats, timeouts, probes.
 
 use super::input::MALFORMED_SPAN_US;
-use super::{Agreement, CHANNELS, Connecting, Ending, Session, Shared, State, count};
+use super::{Agreement, CHANNELS, Closing, Connecting, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Sealing};
 use crate::config::{MIN_UDP_LENGTH, Pass};
 use crate::pool::NONE;
-use crate::reliable::Path;
+use crate::reliable::{PROBE, Path};
 use crate::wire::{self, opcode};
 
 /// How often a heartbeat that is not answered is repeated.
 const REPEAT_US: u64 = 1_000_000;
+/// How long a client repeats its first heartbeat while the server says nothing: some titles' servers answer none.
+const OPENING_US: u64 = 3_000_000;
 /// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address.
 const REPLACED_US: u64 = 2_000_000;
 /// And after an UnknownSender: UdpLibrary tries to remap for as long.
 const UNREACHABLE_US: u64 = 5_000_000;
-/// Packets that a probe sends again on each channel.
-const PROBE_PACKETS: usize = 2;
 /// How long after a client was last heard a server goes on probing it, unless it answers every duplicate: a client of soe-protocol's kind that lost the last
-/// acknowledgement says nothing before it has heard nothing for 25 s, and 30 s are the limit here.
+/// acknowledgement says nothing before it has heard nothing for 25 s, and 30 s are the limit here. New messages start it anew: they are acknowledged.
 pub(super) const PROBING_US: u64 = 4_000_000;
 /// No heartbeat was sent yet.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -74,7 +74,7 @@ impl Session {
         };
         let passes = [first, Pass::None];
         if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting {
-            self.rtt.handshake(shared.now - request_at);
+            self.rtt.handshake(shared.now - request_at, shared.now);
         }
         let agreement = Agreement {
             crc_seed: response.crc_seed,
@@ -86,10 +86,11 @@ impl Session {
         self.alive(shared, len);
         // The server's session opens with the first datagram that passes the CRC.
         self.send_heartbeat(shared);
+        self.show_thorough(shared);
     }
 
     /// Sends a whole datagram that does not wait for the session's turn.
-    pub(super) fn reply(&mut self, shared: &mut Shared, datagram: &[u8]) {
+    pub(crate) fn reply(&mut self, shared: &mut Shared, datagram: &[u8]) {
         if shared.out.reply(datagram, Some(self.id), self.address) {
             count!(self, shared, datagrams_sent);
             count!(self, shared, bytes_sent, datagram.len());
@@ -104,7 +105,7 @@ impl Session {
 
     /// Time since the last heartbeat of this side.
     pub(super) fn since_heartbeat(&self, now: u64) -> Option<u64> {
-        (self.heartbeat_at != NEVER).then(|| now - self.heartbeat_at)
+        now.checked_sub(self.heartbeat_at)
     }
 
     /// Asks the peer whether it is there. A peer that says it knows no session here may know it by another address.
@@ -120,12 +121,20 @@ impl Session {
     /// Disconnects with this reason when all is acknowledged, or when the time for it is over.
     pub(crate) fn close(&mut self, shared: &mut Shared, reason: u16) -> Result<(), Ending> {
         self.state = State::Closing;
-        let until = shared.now + ms(shared.config.flush_timeout_ms);
-        self.rare().closing = Some((reason, until));
+        self.rare().closing = Some(Closing { reason, until: None });
         self.talk(shared);
         self.schedule(shared);
         // What is lossy leaves with the next drain, and the Disconnect behind it.
         if self.lossy == NONE { self.closed() } else { Ok(()) }
+    }
+
+    /// The time that a disconnect with flush may take begins.
+    pub(super) fn start_closing(&mut self, shared: &Shared) {
+        if let Some(rare) = &mut self.rare
+            && let Some(closing) = &mut rare.closing
+        {
+            closing.until.get_or_insert(shared.now + ms(shared.config.flush_timeout_ms));
+        }
     }
 
     /// Sets the timer to the session's next deadline.
@@ -138,6 +147,10 @@ impl Session {
         if !self.client {
             return u64::MAX;
         }
+        if heartbeat_ms > 0 && self.stats.datagrams_received == 1 && self.since_heartbeat(self.received_at + OPENING_US).is_some() {
+            // The server may not have heard the first one, and opens with it.
+            return self.heartbeat_at + REPEAT_US;
+        }
         let quiet = after(self.sent_at, heartbeat_ms);
         let unheard = after(self.received_at, heartbeat_ms);
         let repeat = if self.heartbeat_at == NEVER { 0 } else { self.heartbeat_at + REPEAT_US };
@@ -147,15 +160,15 @@ impl Session {
     fn net_status_due(&self, net_status_ms: u32) -> u64 {
         let asked_at = self.rare.as_ref().and_then(|rare| rare.net_status.asked_at);
         match asked_at {
-            None if net_status_ms > 0 => 0,
-            asked_at => after(asked_at.unwrap_or_default(), net_status_ms),
+            None => u64::MAX,
+            Some(at) => after(at, net_status_ms),
         }
     }
 
     /// When something unacknowledged is sent again though nothing says that it was lost.
     fn probe_due(&self, path: &Path) -> u64 {
-        let due = path.progress_at() + self.rtt.probe_timeout(path.probes);
-        if self.client || self.thorough || due <= self.received_at + PROBING_US { due } else { u64::MAX }
+        let due = path.probe_at(&self.rtt);
+        if self.client || self.thorough || due <= self.received_at.max(path.fed_at()) + PROBING_US { due } else { u64::MAX }
     }
 
     /// When the session next has something to do of its own accord.
@@ -178,18 +191,24 @@ impl Session {
             if let Some(doubt) = rare.doubt {
                 at = at.min(doubt.asked_at + REPEAT_US).min(doubt.since + patience(doubt.ending));
             }
-            if let Some((_, until)) = rare.closing {
-                at = at.min(until);
+            if let Some(closing) = rare.closing {
+                at = at.min(closing.until.unwrap_or_default());
             }
         }
         if let Some(path) = shared.paths.get(self.path)
             && !path.idle()
         {
-            at = at.min(self.probe_due(path)).min(path.loss_at.unwrap_or(u64::MAX));
+            at = at.min(self.probe_due(path)).min(path.check_at.unwrap_or(u64::MAX));
+        }
+        if let Some(path) = shared.paths.get(self.path)
+            && self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()))
+        {
+            at = at.min(path.paced_until(&self.rtt).unwrap_or(u64::MAX));
         }
         for channel in 0..CHANNELS {
             if let Some(receiver) = shared.receivers.get(self.receivers[channel]) {
-                at = at.min(receiver.owes_at(config.ack_delay_us.into()).unwrap_or(u64::MAX));
+                at = at.min(receiver.owes_at().unwrap_or(u64::MAX));
+                at = at.min(receiver.rests_at(config.ack_delay_us.into()).unwrap_or(u64::MAX));
             }
             if let Some(sender) = shared.senders.get(self.senders[channel]) {
                 let oldest = sender.oldest_sent_at().map_or(u64::MAX, |oldest| after(oldest, config.unacknowledged_timeout_ms));
@@ -232,7 +251,8 @@ impl Session {
         if after(self.received_at, config.inactivity_timeout_ms) <= now {
             return Err(Ending::Inactive);
         }
-        if let Some((reason, until)) = self.rare.as_ref().and_then(|rare| rare.closing)
+        self.start_closing(shared);
+        if let Some(Closing { reason, until: Some(until) }) = self.rare.as_ref().and_then(|rare| rare.closing)
             && until <= now
         {
             return Err(Ending::Host(reason));
@@ -254,8 +274,7 @@ impl Session {
         }
         self.repair(shared)?;
         // Acknowledgements and copies that waited long enough leave with the next drain.
-        let owed =
-            |&receiver: &u32| shared.receivers.get(receiver).and_then(|receiver| receiver.owes_at(shared.config.ack_delay_us.into()));
+        let owed = |&receiver: &u32| shared.receivers.get(receiver).and_then(|receiver| receiver.owes_at());
         let copy =
             |&sender: &u32| shared.senders.get(sender).and_then(|sender| sender.copy_due_at(shared.config.redundancy_delay_us.into()));
         if self.receivers.iter().filter_map(owed).chain(self.senders.iter().filter_map(copy)).any(|at| at <= now) {
@@ -263,6 +282,9 @@ impl Session {
         }
         if let Some(rare) = &mut self.rare {
             rare.malformed.retain(|&at| now - at < MALFORMED_SPAN_US);
+        }
+        for channel in 0..CHANNELS {
+            self.give_back_receiver(shared, channel);
         }
         self.drop_rare();
         Ok(())
@@ -278,26 +300,32 @@ impl Session {
             }
         }
         let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
-        if path.loss_at.is_some_and(|at| at <= now) {
-            path.loss_at = None;
+        if path.check_at.is_some_and(|at| at <= now) {
+            path.check_at = None;
+            let heard = path.heard(&self.rtt, now);
             for channel in 0..CHANNELS {
-                self.detect_losses(shared, channel);
+                self.detect_losses(shared, channel, heard);
             }
         }
         let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
         if !path.idle() && self.probe_due(path) <= now {
-            let most = if path.probe(now) { usize::MAX } else { PROBE_PACKETS };
+            path.probe(now);
             for channel in 0..CHANNELS {
                 if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                    path.lost(sender.give_up(most));
+                    path.lost(sender.give_up(PROBE));
                 }
             }
+            self.talk(shared);
+        }
+        // What waited for its time to leave.
+        let waits = self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()));
+        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&self.rtt, now)) {
             self.talk(shared);
         }
         Ok(())
     }
 
-    fn ask_net_status(&mut self, shared: &mut Shared) {
+    pub(super) fn ask_net_status(&mut self, shared: &mut Shared) {
         let rtt = self.rtt.smoothed() as u32 / 1000;
         let mut packet = Vec::new();
         wire::NetStatusRequest {

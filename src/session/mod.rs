@@ -87,13 +87,20 @@ struct Rare {
     /// The name, where it is not the config's.
     application_protocol: Option<Box<[u8]>>,
     connecting: Option<Connecting>,
-    /// Disconnect with this reason when all is acknowledged, or at this time.
-    closing: Option<(u16, u64)>,
+    closing: Option<Closing>,
     /// A hint that the peer is gone, and what was last done about it.
     doubt: Option<Doubt>,
     net_status: NetStatus,
     /// When the malformed packets of the last seconds came.
     malformed: VecDeque<u64>,
+}
+
+/// Disconnects with this reason when all is acknowledged.
+#[derive(Clone, Copy)]
+struct Closing {
+    reason: u16,
+    /// Or at this time. The call that wants it has no clock, so it counts from the first one after it that has.
+    until: Option<u64>,
 }
 
 struct Connecting {
@@ -162,14 +169,16 @@ pub(crate) struct Session {
     pub(crate) client: bool,
     /// It is in [`Shared::talking`].
     talking: bool,
+    /// The host has not heard of the last change of address.
+    pub(crate) rebound_waits: bool,
     /// The host was told to wait for room.
     blocked: bool,
     /// The datagram that is being read had something malformed in it.
     struck: bool,
     /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
     thorough: bool,
-    /// It was sent one for that reason.
-    shown: bool,
+    /// And knows that this side does.
+    understood: bool,
     /// The receive cipher was set, or need not be.
     gate_open: bool,
     /// The drain in which it handed out a message while the gate was closed.
@@ -184,6 +193,8 @@ pub(crate) struct Session {
     receivers: [u32; CHANNELS],
     path: u32,
     lossy: u32,
+    /// The reliable channel whose turn it is.
+    turn: u8,
     ordered_out: [u16; 2],
     ordered_in: [u16; 2],
     ciphers: Option<Box<Ciphers>>,
@@ -235,10 +246,11 @@ impl Session {
             state: State::Connecting,
             client: beginning.client,
             talking: false,
+            rebound_waits: false,
             blocked: false,
             struck: false,
             thorough: false,
-            shown: false,
+            understood: false,
             gate_open: !config.cipher_by_host,
             handed_in: 0,
             rtt: Rtt::default(),
@@ -251,6 +263,7 @@ impl Session {
             receivers: [NONE; CHANNELS],
             path: NONE,
             lossy: NONE,
+            turn: 0,
             ordered_out: [0; 2],
             ordered_in: [0; 2],
             ciphers: None,
@@ -292,6 +305,9 @@ impl Session {
         shared.stats.sessions_connected += 1;
         let name = self.application_protocol(&shared.config);
         shared.events.named(self.whose(), shared.now, name, Kind::Connected);
+        if shared.config.net_status_ms > 0 {
+            self.ask_net_status(shared);
+        }
         self.schedule(shared);
     }
 
@@ -367,7 +383,7 @@ impl Session {
                 let shares = shared.config.multi_raw;
                 self.queue_lossy(shared, head, data, None, shares)?;
             }
-            Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() <= room => {
+            Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() + self.zero(channel) <= room => {
                 let second = usize::from(channel == Channel::Ordered2);
                 let stamp = self.ordered_out[second].wrapping_add(1);
                 let [high, low] = stamp.to_be_bytes();
@@ -387,6 +403,11 @@ impl Session {
         Ok(())
     }
 
+    /// Bytes that a ciphertext on this channel may be longer than its message: one that begins with a zero gets one more in front.
+    fn zero(&mut self, channel: Channel) -> usize {
+        usize::from(self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()?.of(channel)).is_some())
+    }
+
     fn send_reliable(&mut self, shared: &mut Shared, channel: usize, data: &[u8]) -> Result<(), Error> {
         if self.queued_bytes(shared) >= self.most_queued(&shared.config) {
             self.blocked = true;
@@ -396,12 +417,15 @@ impl Session {
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                sender.begin(self.next_out[channel]);
+                sender.begin(self.next_out[channel], shared.config.send_window);
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
         if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
+        }
+        if let Some(path) = shared.paths.get_mut(self.path) {
+            path.fed(shared.now);
         }
         Ok(())
     }
@@ -449,6 +473,7 @@ impl Session {
 
     /// The peer goes on from another address.
     pub(crate) fn rebound(&mut self, shared: &mut Shared) {
+        self.rebound_waits = true;
         shared.events.plain(self.whose(), shared.now, Kind::Rebound(self.address));
         // So that the peer learns that its way is open again.
         self.send_heartbeat(shared);
@@ -509,6 +534,6 @@ impl From<SessionStats> for Stats {
 mod tests {
     #[test]
     fn an_idle_session_is_small() {
-        assert!(std::mem::size_of::<super::Session>() <= 360, "{}", std::mem::size_of::<super::Session>());
+        assert!(std::mem::size_of::<super::Session>() <= 368, "{}", std::mem::size_of::<super::Session>());
     }
 }

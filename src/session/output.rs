@@ -5,13 +5,15 @@
 use super::{CHANNELS, Session, Shared, count};
 use crate::codec::{self, Codec};
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Receiver, Sender};
+use crate::reliable::{Acknowledgement, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
 const LONGEST_ELEMENT: usize = 254;
 /// Opcode and sequence.
 const ACKNOWLEDGEMENT: usize = 4;
+/// Packets of one reliable channel that leave before it is another's turn.
+const PACKETS_A_TURN: u32 = 8;
 const MULTI_HEAD: [u8; 2] = [0, opcode::MULTI_PACKET];
 
 /// A packet on its way into a datagram.
@@ -74,6 +76,7 @@ impl Session {
         if self.has_ended() {
             return false;
         }
+        self.start_closing(shared);
         let mut multi = std::mem::take(&mut shared.work);
         multi.clear();
         let sealed = std::mem::take(&mut shared.sealed);
@@ -112,10 +115,9 @@ impl Session {
 
     /// Acknowledgements that are due, or all that are owed where other things leave anyway.
     fn fill_acknowledgements(&mut self, flush: &mut Flush<'_>) -> bool {
-        let delay = flush.shared.config.ack_delay_us.into();
         let talks = self.lossy != NONE || self.senders.iter().filter_map(|&sender| flush.shared.senders.get(sender)).any(Sender::waits);
         for channel in 0..CHANNELS {
-            let owes_at = flush.shared.receivers.get(self.receivers[channel]).and_then(|receiver| receiver.owes_at(delay));
+            let owes_at = flush.shared.receivers.get(self.receivers[channel]).and_then(|receiver| receiver.owes_at());
             let Some(owes_at) = owes_at else { continue };
             if owes_at > flush.shared.now && !talks {
                 continue;
@@ -126,7 +128,7 @@ impl Session {
             let Some(slot) = flush.shared.receivers.get_mut(self.receivers[channel]) else { continue };
             let mut receiver = std::mem::take(slot);
             let most = flush.room() * ((self.room() - MULTI_HEAD.len()) / (1 + ACKNOWLEDGEMENT));
-            let all = receiver.acknowledge(flush.shared.now, most, |acknowledgement| {
+            let all = receiver.acknowledge(flush.shared.now, flush.shared.config.ack_delay_us.into(), most, |acknowledgement| {
                 let (opcode, sequence) = match acknowledgement {
                     Acknowledgement::All(sequence) => (opcode::ACKNOWLEDGE_ALL, sequence),
                     Acknowledgement::One(sequence) => (opcode::ACKNOWLEDGE, sequence),
@@ -144,39 +146,72 @@ impl Session {
         true
     }
 
+    /// The channels in turn, a few packets each, so that none waits for another.
     fn fill_reliable(&mut self, flush: &mut Flush<'_>) -> bool {
         for channel in 0..CHANNELS {
-            if self.senders[channel] == NONE {
-                continue;
+            if self.senders[channel] != NONE {
+                self.close_open_packet(flush, channel);
             }
-            let layout = self.layout(channel);
-            let Flush { shared, .. } = flush;
-            if self.path == NONE {
-                self.path = shared.paths.take();
-                if let Some(path) = shared.paths.get_mut(self.path) {
-                    path.begin(&shared.config);
-                }
-            }
-            if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                sender.close(&layout, &mut shared.out.pool);
-            }
-            loop {
+        }
+        let mut quiet = 0;
+        while quiet < CHANNELS {
+            let channel = usize::from(self.turn) % CHANNELS;
+            let mut left = PACKETS_A_TURN;
+            while left > 0 && self.may_send(flush.shared, channel) {
                 if !flush.has_room() {
                     return false;
                 }
-                let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
-                let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
-                let Some(index) = sender.next(path.reach(config.send_window)).filter(|_| path.room() > 0) else { break };
-                let small = sender.packet_mut(index).place.len as usize <= LONGEST_ELEMENT;
-                let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, *now);
-                path.sent(again, *now);
-                if again {
-                    count!(self, flush.shared, retransmissions);
-                }
-                self.add_packet(flush, channel, index);
+                self.send_next(flush, channel);
+                left -= 1;
+            }
+            quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
+            self.turn = self.turn.wrapping_add(1);
+        }
+        if let Some(path) = flush.shared.paths.get_mut(self.path) {
+            let now = flush.shared.now;
+            let waits = self.senders.iter().any(|&sender| flush.shared.senders.get(sender).is_some_and(Sender::waits));
+            if !waits {
+                path.nothing_waits();
+            }
+            if !path.idle() && path.check_at.is_none() {
+                path.check_at = Some(now + self.rtt.timeout(1));
             }
         }
         true
+    }
+
+    fn close_open_packet(&mut self, flush: &mut Flush<'_>, channel: usize) {
+        let layout = self.layout(channel);
+        let shared = &mut *flush.shared;
+        if self.path == NONE {
+            self.path = shared.paths.take();
+            if let Some(path) = shared.paths.get_mut(self.path) {
+                path.begin(&shared.config, layout.payload, shared.now);
+            }
+        }
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+            sender.close(&layout, &mut shared.out.pool);
+        }
+    }
+
+    /// True where the channel has a packet that may leave now.
+    pub(super) fn may_send(&self, shared: &Shared, channel: usize) -> bool {
+        let (Some(sender), Some(path)) = (shared.senders.get(self.senders[channel]), shared.paths.get(self.path)) else { return false };
+        sender.next(path.beyond()).is_some() && path.may_send(&self.rtt, shared.now)
+    }
+
+    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize) {
+        let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
+        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return };
+        let Some(index) = sender.next(path.beyond()) else { return };
+        let len = sender.packet_mut(index).place.len as usize;
+        let small = len * 4 <= usize::from(self.agreed.udp_length) * 3;
+        let departure = path.sent(len, &self.rtt, *now);
+        let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, departure, *now);
+        if again {
+            count!(self, flush.shared, retransmissions);
+        }
+        self.add_packet(flush, channel, index);
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -350,7 +385,7 @@ impl Session {
 
     pub(super) fn give_back_receiver(&mut self, shared: &mut Shared, channel: usize) {
         if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel])
-            && Receiver::is_idle(receiver)
+            && receiver.rests_at(shared.config.ack_delay_us.into()).is_some_and(|at| at <= shared.now)
         {
             self.next_in[channel] = receiver.end();
             shared.receivers.give_back(self.receivers[channel]);

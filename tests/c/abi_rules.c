@@ -508,6 +508,11 @@ static void sessions(pair *open) {
   cipher.scope = 3;
   FAILS(SOE_ERR_INVALID_ARGUMENT, soe_session_set_cipher(mux, id, &cipher));
   cipher.scope = 0;
+  cipher.drop = 65537;
+  FAILS(SOE_ERR_INVALID_ARGUMENT, soe_session_set_cipher(mux, id, &cipher));
+  cipher.drop = UINT32_MAX; /* not skipped first and refused afterwards */
+  FAILS(SOE_ERR_INVALID_ARGUMENT, soe_session_set_cipher(mux, id, &cipher));
+  cipher.drop = 0;
   cipher.key_len = 257;
   FAILS(SOE_ERR_INVALID_ARGUMENT, soe_session_set_cipher(mux, id, &cipher));
   cipher.key_len = UINT32_MAX;

@@ -1,5 +1,5 @@
 /* feed, tick, send and drain in any order, any number of times, in small bites: every message arrives once and in order, whatever
- * the link does, and hosts reply while they read events. */
+ * the link does and the config says, and hosts reply while they read events. A failure prints the seed: any_order SEED repeats it. */
 #include "pair.h"
 
 enum { CHANNELS = 4, MOST = 3000 };
@@ -98,7 +98,7 @@ static void anything(pair *p) {
   flight landed;
   soe_event ev[8];
   soe_datagram out[8];
-  uint8_t buffer[2048];
+  static uint8_t buffer[20000];
   size_t n = 0, i, cap;
   switch (chance_below(&p->random, 9)) {
     case 0:
@@ -143,8 +143,10 @@ static void anything(pair *p) {
       for (i = 0; i < n; i++) pair_post(p, side, &out[i]);
       break;
     case 7: {
-      size_t room = 512 + (size_t)chance_below(&p->random, sizeof buffer - 512);
-      size_t total = 0;
+      size_t least = 0, room, total = 0;
+      CHECK_STATUS(SOE_ERR_BUFFER_TOO_SMALL, soe_mux_drain_outgoing_into(p->mux[side], p->now, buffer, 1, out, 8, &least));
+      CHECK(least < sizeof buffer);
+      room = least + (size_t)chance_below(&p->random, sizeof buffer - least);
       CHECK_OK(soe_mux_drain_outgoing_into(p->mux[side], p->now, buffer, room, out, 8, &n));
       CHECK(n <= 8);
       for (i = 0; i < n; i++) {
@@ -159,14 +161,43 @@ static void anything(pair *p) {
   }
 }
 
+/* A host's choices, one set for each seed; the first seeds have the defaults. */
+static void choose(soe_config *config, int side, uint64_t seed) {
+  static const uint8_t key[7] = {7, 6, 5, 4, 3, 2, 1};
+  static const uint32_t udp_lengths[8] = {512, 512, 64, 100, 496, 1400, 8192, 40};
+  uint64_t random = seed * 0x2545F4914F6CDD1Du | 1;
+  pair_config(config, side);
+  if (seed <= 4) return;
+  (void)chance(&random);
+  config->crc_length = (uint32_t)chance_below(&random, 5);
+  config->pass0 = chance_below(&random, 3) ? SOE_PASS_NONE : SOE_PASS_COMPRESS;
+  if (chance_below(&random, 3) == 0) {
+    config->cipher_key = key;
+    config->cipher_key_len = sizeof key;
+  }
+  if (chance_below(&random, 3) == 0) config->send_window = config->receive_window = 1 + (uint32_t)chance_below(&random, 40);
+  /* From here on the two sides differ. */
+  random += (uint64_t)side * 77;
+  (void)chance(&random);
+  config->udp_length = udp_lengths[chance_below(&random, 8)];
+  if (chance_below(&random, 4) == 0) config->flags |= SOE_CONFIG_TRAINS;
+  config->ack_delay_us = chance_below(&random, 3) ? 0 : 5000;
+  config->redundancy = (uint32_t)chance_below(&random, 4);
+  config->multi_raw = (uint32_t)chance_below(&random, 2);
+  config->congestion = chance_below(&random, 4) ? SOE_CONGESTION_ADAPTIVE : SOE_CONGESTION_FIXED;
+  if (chance_below(&random, 3) == 0) config->net_status_ms = 50;
+}
+
 static void schedule(uint64_t seed, int lossy) {
+  soe_config config[2];
   pair p;
   traffic t;
   int i, side;
   CONTEXT("seed %llu, %s link", (unsigned long long)seed, lossy ? "lossy" : "faithful");
   memset(&t, 0, sizeof t);
   t.budget = rounds(600, 150);
-  pair_begin(&p, NULL, NULL);
+  for (side = 0; side < 2; side++) choose(&config[side], side, seed);
+  pair_begin(&p, &config[CLIENT], &config[SERVER]);
   p.random = seed * 0x9E3779B97F4A7C15u | 1;
   p.context = &t;
   p.delay_us = chance_below(&p.random, 30000);
@@ -179,7 +210,7 @@ static void schedule(uint64_t seed, int lossy) {
   p.on_event = hear;
   for (i = 0; i < 20000 && (t.budget || i < 4000); i++) anything(&p);
   t.budget = 0;
-  CHECK(pair_run_until(&p, all_there, 600000000));
+  CHECK(pair_run_until(&p, all_there, 3600000000u)); /* a window of one packet of 40 bytes takes its time */
   pair_run(&p, 1000000);
   CHECK(all_there(&p)); /* nothing twice */
   for (side = 0; side < 2; side++) {

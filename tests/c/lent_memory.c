@@ -327,7 +327,7 @@ static void other_mux(void) {
 
 int main(void) {
   uint32_t variant;
-  for (variant = 0; variant < 16; variant++) {
+  for (variant = 0; variant < 16; variant += rounds(1, 5)) {
     CONTEXT("variant %u", variant);
     outgoing(variant);
     CONTEXT("variant %u", variant);

@@ -233,7 +233,7 @@ mod by_the_host {
         assert_eq!(puppet.node.mux.info(id).unwrap().state, SessionState::Requested);
         assert_eq!(puppet.node.mux.send(id, Channel::Reliable0, b"too early"), Err(Error::State));
 
-        puppet.node.mux.accept(puppet.now, id, &AcceptOptions { user_data: 42, ..Default::default() }).unwrap();
+        puppet.node.mux.accept(puppet.now, id, &AcceptOptions { user_data: Some(42), ..Default::default() }).unwrap();
         let out = puppet.node.turn(puppet.now);
         assert_eq!(out.len(), 1);
         puppet.wire = Answer::read(&out[0].1).expect("a SessionResponse").into();
