@@ -274,7 +274,7 @@ impl Receiver {
         self.fresh &= left == 0;
         if left > 0 {
             self.said_at = Some(now);
-            self.paced_until = self.paced_until.max(now.saturating_sub(BURST * delay)) + delay;
+            self.paced_until = (self.paced_until.max(now.saturating_sub(BURST * delay)) + delay).min(now + delay);
             self.unsaid = 0;
         }
         left > 0 || !self.fresh
