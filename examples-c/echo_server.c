@@ -55,6 +55,14 @@ static void must(soe_status status, const char *what) {
   exit(1);
 }
 
+/* For what is done in answer to an event. The end of the session may stand further down among the events: that is no mistake, and answered
+ * SOE_ERR_STATE. False in this case. */
+static int unless_ended(soe_status status, const char *what) {
+  if (status == SOE_ERR_STATE || status == SOE_ERR_STALE_SESSION) return 0;
+  must(status, what);
+  return 1;
+}
+
 /* Events carry the session's user data as it was when they were queued; looking up by id is right for those queued before it was set. */
 static client *find(server *s, soe_session_id session) {
   size_t i;
@@ -80,12 +88,14 @@ static void echo(server *s, client *c, uint32_t channel, const uint8_t *data, si
   waiting *w;
   if (len == 0) return; /* the wire knows empty messages, sending one is refused */
   if (!c->first) status = soe_session_send(s->mux, c->session, channel, data, len);
-  if (status == SOE_OK || status == SOE_ERR_STATE || status == SOE_ERR_STALE_SESSION) return; /* ended: its event follows */
-  if (status != SOE_ERR_WOULD_BLOCK) must(status, "soe_session_send");
+  if (status != SOE_ERR_WOULD_BLOCK) {
+    (void)unless_ended(status, "soe_session_send");
+    return;
+  }
   w = c->backlog + len <= MAX_BACKLOG ? (waiting *)malloc(sizeof *w + len) : NULL;
   if (!w) {
     printf("session %llx reads too slowly\n", (unsigned long long)c->session);
-    must(soe_session_disconnect(s->mux, c->session, SOE_REASON_RELIABLE_OVERFLOW, SOE_DISCONNECT_NOW), "soe_session_disconnect");
+    (void)unless_ended(soe_session_disconnect(s->mux, c->session, SOE_REASON_RELIABLE_OVERFLOW, SOE_DISCONNECT_NOW), "soe_session_disconnect");
     drop_backlog(c);
     return;
   }
@@ -99,8 +109,10 @@ static void echo(server *s, client *c, uint32_t channel, const uint8_t *data, si
 }
 
 static void on_writable(server *s, client *c) {
-  while (c->first && soe_session_send(s->mux, c->session, c->first->channel, c->first->data, c->first->len) == SOE_OK) {
+  while (c->first) {
     waiting *w = c->first;
+    soe_status status = soe_session_send(s->mux, c->session, w->channel, w->data, w->len);
+    if (status == SOE_ERR_WOULD_BLOCK || !unless_ended(status, "soe_session_send")) return;
     c->first = w->next;
     if (!c->first) c->last = NULL;
     c->backlog -= w->len;
@@ -123,7 +135,7 @@ static void log_in(server *s, client *c, int rc4) {
   cipher.key = rc4 ? key : NULL;
   cipher.key_len = rc4 ? sizeof key : 0;
   echo(s, c, SOE_CHANNEL_RELIABLE_0, (const uint8_t *)"ok", 2);
-  must(soe_session_set_cipher(s->mux, c->session, &cipher), "soe_session_set_cipher");
+  if (!unless_ended(soe_session_set_cipher(s->mux, c->session, &cipher), "soe_session_set_cipher")) return;
   c->logged_in = 1;
   printf("session %llx goes on %s\n", (unsigned long long)c->session, rc4 ? "under RC4" : "in plain text");
 }
@@ -211,7 +223,8 @@ static void say_goodbye(server *s) {
   size_t i;
   for (i = 0; i < MAX_CLIENTS; i++) {
     if (s->clients[i].session == 0) continue;
-    (void)soe_session_disconnect(s->mux, s->clients[i].session, SOE_REASON_APPLICATION, SOE_DISCONNECT_FLUSH); /* or it is ending already */
+    (void)unless_ended(soe_session_disconnect(s->mux, s->clients[i].session, SOE_REASON_APPLICATION, SOE_DISCONNECT_FLUSH),
+                       "soe_session_disconnect");
   }
   while (s->open && udp_now_us() < end) step(s, 50);
   for (i = 0; i < MAX_CLIENTS; i++) drop_backlog(&s->clients[i]);

@@ -28,7 +28,7 @@ uint64_t udp_now_us(void) {
 
 /* ------------------------------------------------------------- addresses */
 
-/* soe_addr is compared as a whole by the library: what a family does not use stays zero. */
+/* The library ignores what a family does not use. It stays zero all the same, so that a host may compare addresses as a whole. */
 static void from_sockaddr(const struct sockaddr_storage *from, soe_addr *out) {
   memset(out, 0, sizeof *out);
   if (from->ss_family == AF_INET) {

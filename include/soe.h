@@ -12,10 +12,13 @@
  *  2. The network is never an error. A datagram that is malformed, forged, stale or unwanted is answered SOE_OK, and counted (soe_stats).
  *  3. Pointers. Every pointer is checked for NULL and alignment. With a length or count of 0 the pointer is not looked at. Freeing NULL does
  *     nothing. What else a pointer must be, only the host can know: as long as its length says, and left alone by others during the call.
- *  4. Time is microseconds of any monotonic clock of the host's, passed in as now_us. Going backwards counts as standing still. The library
- *     reads no clock, opens no socket, starts no thread, and never sleeps.
+ *  4. Time is microseconds of any monotonic clock of the host's, passed in as now_us. Going backwards counts as standing still, and times above
+ *     2^53 count as 2^53. Functions without now_us take the time of the last call that had one. The library reads no clock, opens no socket,
+ *     starts no thread, and never sleeps.
  *  5. Any order. Feed, tick, send and drain in any order, any number of times. Draining late loses nothing, up to the limits of the config.
- *     Sending while reading events is safe.
+ *     Sending while reading events is safe; it may be answered SOE_ERR_STATE, because the end of the session stands further down among the
+ *     events being read, or waits behind them. That is no mistake: go on reading. An id stays good until the soe_mux_drain_events after the
+ *     one that handed out its SOE_EVENT_DISCONNECTED, and is answered SOE_ERR_STALE_SESSION from then on.
  *  6. Lent memory. What a drain function hands out is valid until the next call of the same function on the same mux, or soe_mux_free. No
  *     other call ends it. What the host passes in is read during the call only.
  *  7. Deadlines. soe_mux_next_deadline is absolute, UINT64_MAX when idle. After a tick at or past it, it is later than that tick's now_us, or
@@ -113,11 +116,12 @@ typedef enum soe_status_code {
    */
   SOE_ERR_BUFFER_TOO_SMALL = -5,
   /**
-   * The session ended (or never was). Its id is never used again.
+   * The session ended, and the events that told of it were read (or it never was). Its id is never used again.
    */
   SOE_ERR_STALE_SESSION = -6,
   /**
-   * The session can't do this now.
+   * The session can't do this now: it is not connected yet, or not any more (while events are read, its end may stand further down among
+   * them). For a connect: the address has a session.
    */
   SOE_ERR_STATE = -7,
   /**
@@ -213,16 +217,16 @@ typedef enum soe_channel {
    */
   SOE_CHANNEL_RELIABLE_3 = 3,
   /**
-   * May be lost, duplicated, reordered. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0 instead.
+   * May be lost, duplicated, reordered. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0 instead, and arrives there.
    */
   SOE_CHANNEL_UNRELIABLE = 4,
   /**
-   * May be lost; what arrives late is dropped, so the latest wins. Wire type 0x1A. Peers of version 3 other than ours may end a session
-   * over it.
+   * May be lost; what arrives late is dropped, so the latest wins. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0
+   * instead, and arrives there. Wire type 0x1A. Peers of version 3 other than ours may end a session over it.
    */
   SOE_CHANNEL_ORDERED = 5,
   /**
-   * A second such sequence. Wire type 0x1B.
+   * A second such sequence, in all else the same. Wire type 0x1B.
    */
   SOE_CHANNEL_ORDERED_2 = 6,
 } soe_channel;
@@ -237,15 +241,19 @@ typedef enum soe_event_kind {
   SOE_EVENT_NONE = 0,
   /**
    * A client asks for a session (only with SOE_CONFIG_MANUAL_ACCEPT); data: the application protocol it names. Answer with
-   * soe_session_accept, or refuse with soe_session_disconnect and SOE_REASON_CONNECTION_REFUSED.
+   * soe_session_accept, or refuse with soe_session_disconnect and SOE_REASON_CONNECTION_REFUSED. Where nothing comes of it, there is no
+   * SOE_EVENT_CONNECTED, but SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_LIBRARY with SOE_REASON_CONNECT_FAIL: connect_timeout_ms after the client
+   * last asked to be accepted, or when it had to make room for others (max_half_open).
    */
   SOE_EVENT_CONNECT_REQUEST = 1,
   /**
-   * The session is open, and may be sent to; data: the application protocol that the client named. Precedes its messages.
+   * The session is open, and may be sent to; data: the application protocol that the client named. Precedes its messages. A client that
+   * the server turns away sees this too, and at once, often in the same drain, SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_PEER with
+   * SOE_REASON_CONNECTION_REFUSED or SOE_REASON_PROTOCOL_MISMATCH.
    */
   SOE_EVENT_CONNECTED = 2,
   /**
-   * A message; channel: SOE_CHANNEL_*; data: its bytes, deciphered.
+   * A message; channel: SOE_CHANNEL_*; data: its bytes, deciphered. Peers may send messages of 0 bytes, though soe_session_send does not.
    */
   SOE_EVENT_MESSAGE = 3,
   /**
@@ -253,8 +261,8 @@ typedef enum soe_event_kind {
    */
   SOE_EVENT_WRITABLE = 4,
   /**
-   * The session ended, and its id with it: the last event that has it. channel: SOE_ENDED_BY_*; code: SOE_REASON_*, or another number
-   * that the peer sent.
+   * The session ended. channel: SOE_ENDED_BY_*; code: SOE_REASON_*, or another number that the peer sent. The last event with this id, which
+   * stays good until the next soe_mux_drain_events: information, counters and user data are still there, sending is SOE_ERR_STATE.
    */
   SOE_EVENT_DISCONNECTED = 5,
   /**
@@ -326,7 +334,7 @@ typedef enum soe_reason {
    */
   SOE_REASON_NEW_CONNECTION_ATTEMPT = 9,
   /**
-   * The server refused the connect.
+   * The server refused the connect: its host did, or it has max_sessions. The client sees SOE_EVENT_CONNECTED first.
    */
   SOE_REASON_CONNECTION_REFUSED = 10,
   /**
@@ -350,7 +358,7 @@ typedef enum soe_reason {
    */
   SOE_REASON_CORRUPT_PACKET = 15,
   /**
-   * Version or application protocol differ (protocol version 3).
+   * Version or application protocol differ (protocol version 3). The client sees SOE_EVENT_CONNECTED first.
    */
   SOE_REASON_PROTOCOL_MISMATCH = 16,
 } soe_reason;
@@ -506,7 +514,7 @@ typedef enum soe_session_state {
    */
   SOE_SESSION_CONNECTING = 1,
   /**
-   * A server's, waiting for soe_session_accept.
+   * A server's, waiting for soe_session_accept (SOE_CONFIG_MANUAL_ACCEPT).
    */
   SOE_SESSION_REQUESTED = 2,
   /**
@@ -518,11 +526,11 @@ typedef enum soe_session_state {
    */
   SOE_SESSION_CONNECTED = 4,
   /**
-   * Being flushed before it ends.
+   * Being flushed before it ends (SOE_DISCONNECT_FLUSH): messages still arrive, sending is SOE_ERR_STATE.
    */
   SOE_SESSION_CLOSING = 5,
   /**
-   * Over; its last events were not drained yet.
+   * Over; its last events were not drained yet, or are being read.
    */
   SOE_SESSION_ENDED = 6,
 } soe_session_state;
@@ -536,7 +544,8 @@ typedef enum soe_disconnect_flag {
    */
   SOE_DISCONNECT_NOW = 0,
   /**
-   * After what is queued was acknowledged, at most the flush_timeout_ms of the config later.
+   * After what is queued was acknowledged, at most the flush_timeout_ms of the config later. Until then messages still arrive. As
+   * SOE_DISCONNECT_NOW where the session is not connected yet.
    */
   SOE_DISCONNECT_FLUSH = 1,
   /**
@@ -695,7 +704,8 @@ typedef struct soe_config {
    */
   uint32_t max_inflated;
   /**
-   * Sessions at most: 1..1000000. Default: 1000.
+   * Sessions at most: 1..1000000. Those that ended count until their SOE_EVENT_DISCONNECTED is handed out. Clients beyond it are refused with
+   * SOE_REASON_CONNECTION_REFUSED, and soe_mux_connect and soe_session_accept with SOE_ERR_LIMIT. Default: 1000.
    */
   uint32_t max_sessions;
   /**
@@ -708,11 +718,16 @@ typedef struct soe_config {
    */
   uint32_t connect_retry_ms;
   /**
-   * When a connect fails without an answer, and when an answered request is forgotten that shows no datagram; not 0. Default: 30000.
+   * When a connect fails without an answer, and when a request is forgotten that the host does not accept, or that shows no datagram once it
+   * was answered; not 0. Default: 30000.
    */
   uint32_t connect_timeout_ms;
   /**
-   * Silence, in either direction, after which a client sends a heartbeat; 0: never. Default: 25000.
+   * Silence, in either direction, after which a client sends a heartbeat, but never more often than once a second; 0: none but the first,
+   * which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says nothing. It also sends
+   * a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and acknowledgements however far apart; a server
+   * answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it: acknowledged in strides of 96 packets.
+   * Default: 25000.
    */
   uint32_t heartbeat_ms;
   /**
@@ -720,7 +735,7 @@ typedef struct soe_config {
    */
   uint32_t inactivity_timeout_ms;
   /**
-   * How long SOE_DISCONNECT_FLUSH waits for acknowledgements. Default: 5000.
+   * How long SOE_DISCONNECT_FLUSH waits for acknowledgements, from the next tick or drain of datagrams on. Default: 5000.
    */
   uint32_t flush_timeout_ms;
   /**
@@ -732,7 +747,8 @@ typedef struct soe_config {
    */
   uint32_t unacknowledged_timeout_ms;
   /**
-   * How long an acknowledgement may wait for company; 0: it leaves with the next drain. Default: 0.
+   * How far apart acknowledgements are in a transfer: v3 peers expect no more than 2 ms. The first ones (8) leave with the next drain.
+   * 0: all of them do. Default: 2000.
    */
   uint32_t ack_delay_us;
   /**
@@ -762,7 +778,7 @@ typedef struct soe_config {
    */
   uint32_t congestion;
   /**
-   * Packets per reliable channel that a peer is believed to hold past its acknowledgement: 1..16384. Default: 256.
+   * Packets per reliable channel that a peer is believed to hold past its acknowledgement, to begin with: 1..16384. Default: 256.
    */
   uint32_t send_window;
   /**
@@ -770,8 +786,8 @@ typedef struct soe_config {
    */
   uint32_t receive_window;
   /**
-   * Bytes of messages that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK; never less than 131
-   * datagrams. Default: 256 KiB.
+   * Bytes that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
+   * less than 131 datagrams. A message is taken whole while there are fewer. Default: 524288.
    */
   uint32_t send_queue_bytes;
   /**
@@ -813,8 +829,8 @@ typedef struct soe_addr {
 } soe_addr;
 
 /**
- * Names a session of one mux for its whole life, and never another one after it. Always below 2^53, so that it is a plain number in
- * JavaScript and Lua. 0: none.
+ * Names a session of one mux for its whole life, and never another one after it. Good until the soe_mux_drain_events after the one that handed
+ * out its SOE_EVENT_DISCONNECTED. Always below 2^53, so that it is a plain number in JavaScript and Lua. 0: none.
  */
 typedef uint64_t soe_session_id;
 
@@ -878,7 +894,7 @@ typedef struct soe_event {
    */
   int32_t code;
   /**
-   * When it was queued, by the host's clock.
+   * When it was queued, by the host's clock (rule 4).
    */
   uint64_t time_us;
   /**
@@ -1027,7 +1043,7 @@ typedef struct soe_accept_options {
    */
   uint32_t flags;
   /**
-   * The session's user data.
+   * The session's user data, in place of what soe_session_set_user_data may have set.
    */
   uint64_t user_data;
   /**
@@ -1053,7 +1069,8 @@ typedef struct soe_accept_options {
 } soe_accept_options;
 
 /**
- * RC4 for the messages of a session: see soe_session_set_cipher. Growable: zero it and set struct_size.
+ * RC4 for the messages of a session: see soe_session_set_cipher. Growable: zero it and set struct_size. Members that a shorter one lacks are
+ * 0: a struct_size of 8 has no key, and means plain text.
  */
 typedef struct soe_cipher {
   /**
@@ -1081,7 +1098,7 @@ typedef struct soe_cipher {
    */
   uint32_t scope;
   /**
-   * 0.
+   * 0: anything else is SOE_ERR_INVALID_ARGUMENT.
    */
   uint32_t reserved;
 } soe_cipher;
@@ -1155,7 +1172,7 @@ typedef struct soe_session_info {
    */
   int32_t loss_received_ppm;
   /**
-   * Bytes of reliable messages that are queued or unacknowledged.
+   * Bytes of the reliable packets that are queued or unacknowledged: the messages, with the opcodes, sequences and lengths around them.
    */
   uint64_t queued_bytes;
   /**
@@ -1294,8 +1311,8 @@ soe_status soe_mux_drain_outgoing(struct soe_mux *mux, uint64_t now_us, struct s
  * - out, cap: room for datagrams, which point into buf; NULL with a cap of 0 is fine.
  * - out_count: takes how many there are. Call again until it is 0: less than cap may mean that buf is full.
  *
- * Returns SOE_OK; SOE_ERR_BUFFER_TOO_SMALL: not every datagram fits in buf, *out_count is how many bytes it needs, and nothing was drained;
- * SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * Returns SOE_OK; SOE_ERR_BUFFER_TOO_SMALL: not every datagram would fit in buf (even when none waits, or cap is 0), *out_count is how many
+ * bytes it needs, and nothing was drained; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_mux_drain_outgoing_into(struct soe_mux *mux,
@@ -1307,7 +1324,7 @@ soe_status soe_mux_drain_outgoing_into(struct soe_mux *mux,
                                        size_t *out_count);
 
 /**
- * Hands out what happened.
+ * Hands out what happened. Sessions whose SOE_EVENT_DISCONNECTED the last call handed out are forgotten: their ids are stale from here on.
  *
  * - out, cap: room for events; NULL with a cap of 0 is fine. What they point to is lent until the next soe_mux_drain_events on this mux, or
  *   soe_mux_free: sending it back, as a reply, is safe.
@@ -1365,7 +1382,8 @@ soe_status soe_accept_options_init(struct soe_accept_options *options, size_t st
 
 /**
  * Opens a session as a client. SOE_EVENT_CONNECTED tells when it is open, SOE_EVENT_DISCONNECTED with SOE_REASON_CONNECT_FAIL that nobody
- * answered.
+ * answered. A server that refuses, is full, or speaks another version or application protocol answers first: SOE_EVENT_CONNECTED comes, and
+ * then SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_PEER with SOE_REASON_CONNECTION_REFUSED or SOE_REASON_PROTOCOL_MISMATCH.
  *
  * - now_us: the host's clock.
  * - to: the server.
@@ -1374,7 +1392,7 @@ soe_status soe_accept_options_init(struct soe_accept_options *options, size_t st
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: the family of the address, a port of 0
  * (unless opaque), or an application protocol of more than 255 bytes or with a zero; SOE_ERR_STATE: the address has a session; SOE_ERR_LIMIT:
- * there are max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * there are max_sessions, with those whose SOE_EVENT_DISCONNECTED was not handed out yet; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_mux_connect(struct soe_mux *mux,
@@ -1386,9 +1404,13 @@ soe_status soe_mux_connect(struct soe_mux *mux,
 /**
  * Accepts a SOE_EVENT_CONNECT_REQUEST. To refuse it: soe_session_disconnect with SOE_REASON_CONNECTION_REFUSED.
  *
+ * The session is not open yet: SOE_EVENT_CONNECTED follows with the client's first datagram (with SOE_CONFIG_CONNECTED_AT_REQUEST: at once), or
+ * SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_LIBRARY, with SOE_REASON_CONNECT_FAIL where none comes, and SOE_REASON_CONNECTION_REFUSED where there
+ * were max_sessions by then.
+ *
  * - now_us: the host's clock.
  * - session: the event's.
- * - options: read during the call only; NULL: all defaults.
+ * - options: read during the call only; NULL: all defaults, and the user data stays as it was set.
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_STATE: it does not wait for this;
  * SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a pass or flag that this version does not support; SOE_ERR_LIMIT:
@@ -1403,11 +1425,13 @@ soe_status soe_session_accept(struct soe_mux *mux, uint64_t now_us, soe_session_
  *
  * - session: a connected one.
  * - channel: SOE_CHANNEL_*
- * - data, len: the message, read during the call only; it may be memory that the mux lent. At least 1 byte, at most max_message.
+ * - data, len: the message, read during the call only; it may be memory that the mux lent. At least 1 byte (though messages of 0 bytes may
+ *   arrive), at most max_message.
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: no such channel, or 0 bytes;
- * SOE_ERR_STATE: not connected yet, or not any more; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is
- * full, SOE_EVENT_WRITABLE follows; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * SOE_ERR_STATE: not connected yet, or not any more: being flushed, or its SOE_EVENT_DISCONNECTED waits, or stands further down among the
+ * events being read; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows;
+ * SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_session_send(struct soe_mux *mux, soe_session_id session, uint32_t channel, const uint8_t *data, size_t len);
@@ -1415,11 +1439,15 @@ soe_status soe_session_send(struct soe_mux *mux, soe_session_id session, uint32_
 /**
  * Ends a session, or refuses a SOE_EVENT_CONNECT_REQUEST. SOE_EVENT_DISCONNECTED follows, after the messages that had arrived.
  *
+ * A session that is being flushed (SOE_DISCONNECT_FLUSH) still hands out messages that arrive, and sends no more; SOE_DISCONNECT_NOW and
+ * SOE_DISCONNECT_SILENT end it at once. This call has no clock: flush_timeout_ms counts from the next tick or drain of datagrams.
+ *
  * - reason: SOE_REASON_*, or any number up to 65535, which the peer learns.
  * - flags: SOE_DISCONNECT_NOW, SOE_DISCONNECT_FLUSH or SOE_DISCONNECT_SILENT.
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: reason or flags; SOE_ERR_STATE: it ended
- * already, and SOE_EVENT_DISCONNECTED waits; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * already, and its SOE_EVENT_DISCONNECTED waits or is among the events being read, or it is being flushed and should be again; SOE_ERR_BUSY,
+ * SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_session_disconnect(struct soe_mux *mux, soe_session_id session, uint32_t reason, uint32_t flags);
@@ -1432,7 +1460,8 @@ soe_status soe_session_disconnect(struct soe_mux *mux, soe_session_id session, u
  * - cipher: read during the call only; the key is copied.
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: direction, scope,
- * key_len, or a drop above 65536; SOE_ERR_STATE: not connected yet; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * key_len, a drop above 65536, or a reserved other than 0; SOE_ERR_STATE: not connected yet, or a connect request that is over; SOE_ERR_BUSY,
+ * SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_session_set_cipher(struct soe_mux *mux, soe_session_id session, const struct soe_cipher *cipher);

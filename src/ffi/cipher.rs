@@ -26,7 +26,8 @@ pub enum soe_cipher_scope {
     SOE_CIPHER_RELIABLE_AND_ORDERED = 2,
 }
 
-/// RC4 for the messages of a session: see soe_session_set_cipher. Growable: zero it and set struct_size.
+/// RC4 for the messages of a session: see soe_session_set_cipher. Growable: zero it and set struct_size. Members that a shorter one lacks are
+/// 0: a struct_size of 8 has no key, and means plain text.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct soe_cipher {
@@ -42,7 +43,7 @@ pub struct soe_cipher {
     pub drop: u32,
     /// SOE_CIPHER_PER_CHANNEL, SOE_CIPHER_RELIABLE or SOE_CIPHER_RELIABLE_AND_ORDERED.
     pub scope: u32,
-    /// 0.
+    /// 0: anything else is SOE_ERR_INVALID_ARGUMENT.
     pub reserved: u32,
 }
 

@@ -138,26 +138,33 @@ pub struct soe_config {
     pub compression_threshold: u32,
     /// Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. Default: 8192.
     pub max_inflated: u32,
-    /// Sessions at most: 1..1000000. Default: 1000.
+    /// Sessions at most: 1..1000000. Those that ended count until their SOE_EVENT_DISCONNECTED is handed out. Clients beyond it are refused with
+    /// SOE_REASON_CONNECTION_REFUSED, and soe_mux_connect and soe_session_accept with SOE_ERR_LIMIT. Default: 1000.
     pub max_sessions: u32,
     /// Sessions at most that were answered and have not shown a datagram with the right CRC, 1..1000000; beyond it the oldest makes
     /// room. Default: 4096.
     pub max_half_open: u32,
     /// How often a SessionRequest is repeated; not 0. Default: 1000.
     pub connect_retry_ms: u32,
-    /// When a connect fails without an answer, and when an answered request is forgotten that shows no datagram; not 0. Default: 30000.
+    /// When a connect fails without an answer, and when a request is forgotten that the host does not accept, or that shows no datagram once it
+    /// was answered; not 0. Default: 30000.
     pub connect_timeout_ms: u32,
-    /// Silence, in either direction, after which a client sends a heartbeat; 0: never. Default: 25000.
+    /// Silence, in either direction, after which a client sends a heartbeat, but never more often than once a second; 0: none but the first,
+    /// which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says nothing. It also sends
+    /// a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and acknowledgements however far apart; a server
+    /// answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it: acknowledged in strides of 96 packets.
+    /// Default: 25000.
     pub heartbeat_ms: u32,
     /// Silence of the peer that ends a session with SOE_REASON_TIMEOUT; 0: never. Default: 30000.
     pub inactivity_timeout_ms: u32,
-    /// How long SOE_DISCONNECT_FLUSH waits for acknowledgements. Default: 5000.
+    /// How long SOE_DISCONNECT_FLUSH waits for acknowledgements, from the next tick or drain of datagrams on. Default: 5000.
     pub flush_timeout_ms: u32,
     /// How often NetStatus is asked, which measures loss; 0: never. Some peers of version 3 may end a session over it. Default: 0.
     pub net_status_ms: u32,
     /// How long a packet may stay unacknowledged before its session ends with SOE_REASON_UNACKNOWLEDGED_TIMEOUT; 0: for ever. Default: 0.
     pub unacknowledged_timeout_ms: u32,
-    /// How long an acknowledgement may wait for company; 0: it leaves with the next drain. Default: 0.
+    /// How far apart acknowledgements are in a transfer: v3 peers expect no more than 2 ms. The first ones (8) leave with the next drain.
+    /// 0: all of them do. Default: 2000.
     pub ack_delay_us: u32,
     /// How many more times a small reliable packet goes out while it is unacknowledged, before any loss is known: 0..3. Receivers drop the
     /// copies. Default: 0.
@@ -173,12 +180,12 @@ pub struct soe_config {
     pub multi_raw: u32,
     /// SOE_CONGESTION_ADAPTIVE or SOE_CONGESTION_FIXED. Default: adaptive.
     pub congestion: u32,
-    /// Packets per reliable channel that a peer is believed to hold past its acknowledgement: 1..16384. Default: 256.
+    /// Packets per reliable channel that a peer is believed to hold past its acknowledgement, to begin with: 1..16384. Default: 256.
     pub send_window: u32,
     /// Packets per reliable channel that this side holds ahead of a gap: 1..16384. Default: 1024.
     pub receive_window: u32,
-    /// Bytes of messages that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK; never less than 131
-    /// datagrams. Default: 256 KiB.
+    /// Bytes that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
+    /// less than 131 datagrams. A message is taken whole while there are fewer. Default: 524288.
     pub send_queue_bytes: u32,
     /// The longest message, in bytes, both ways: 1..2^30. Default: 16 MiB.
     pub max_message: u32,

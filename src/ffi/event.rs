@@ -14,12 +14,12 @@ pub enum soe_channel {
     SOE_CHANNEL_RELIABLE_2 = 2,
     /// The fourth.
     SOE_CHANNEL_RELIABLE_3 = 3,
-    /// May be lost, duplicated, reordered. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0 instead.
+    /// May be lost, duplicated, reordered. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0 instead, and arrives there.
     SOE_CHANNEL_UNRELIABLE = 4,
-    /// May be lost; what arrives late is dropped, so the latest wins. Wire type 0x1A. Peers of version 3 other than ours may end a session
-    /// over it.
+    /// May be lost; what arrives late is dropped, so the latest wins. What does not fit one datagram travels on SOE_CHANNEL_RELIABLE_0
+    /// instead, and arrives there. Wire type 0x1A. Peers of version 3 other than ours may end a session over it.
     SOE_CHANNEL_ORDERED = 5,
-    /// A second such sequence. Wire type 0x1B.
+    /// A second such sequence, in all else the same. Wire type 0x1B.
     SOE_CHANNEL_ORDERED_2 = 6,
 }
 
@@ -29,16 +29,20 @@ pub enum soe_event_kind {
     /// Never handed out.
     SOE_EVENT_NONE = 0,
     /// A client asks for a session (only with SOE_CONFIG_MANUAL_ACCEPT); data: the application protocol it names. Answer with
-    /// soe_session_accept, or refuse with soe_session_disconnect and SOE_REASON_CONNECTION_REFUSED.
+    /// soe_session_accept, or refuse with soe_session_disconnect and SOE_REASON_CONNECTION_REFUSED. Where nothing comes of it, there is no
+    /// SOE_EVENT_CONNECTED, but SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_LIBRARY with SOE_REASON_CONNECT_FAIL: connect_timeout_ms after the client
+    /// last asked to be accepted, or when it had to make room for others (max_half_open).
     SOE_EVENT_CONNECT_REQUEST = 1,
-    /// The session is open, and may be sent to; data: the application protocol that the client named. Precedes its messages.
+    /// The session is open, and may be sent to; data: the application protocol that the client named. Precedes its messages. A client that
+    /// the server turns away sees this too, and at once, often in the same drain, SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_PEER with
+    /// SOE_REASON_CONNECTION_REFUSED or SOE_REASON_PROTOCOL_MISMATCH.
     SOE_EVENT_CONNECTED = 2,
-    /// A message; channel: SOE_CHANNEL_*; data: its bytes, deciphered.
+    /// A message; channel: SOE_CHANNEL_*; data: its bytes, deciphered. Peers may send messages of 0 bytes, though soe_session_send does not.
     SOE_EVENT_MESSAGE = 3,
     /// A send was answered SOE_ERR_WOULD_BLOCK, and there is room again.
     SOE_EVENT_WRITABLE = 4,
-    /// The session ended, and its id with it: the last event that has it. channel: SOE_ENDED_BY_*; code: SOE_REASON_*, or another number
-    /// that the peer sent.
+    /// The session ended. channel: SOE_ENDED_BY_*; code: SOE_REASON_*, or another number that the peer sent. The last event with this id, which
+    /// stays good until the next soe_mux_drain_events: information, counters and user data are still there, sending is SOE_ERR_STATE.
     SOE_EVENT_DISCONNECTED = 5,
     /// The peer goes on from another address; data: the new one, a soe_addr.
     SOE_EVENT_REBOUND = 6,
@@ -78,7 +82,7 @@ pub enum soe_reason {
     SOE_REASON_UNACKNOWLEDGED_TIMEOUT = 8,
     /// The peer began a new session from the same address.
     SOE_REASON_NEW_CONNECTION_ATTEMPT = 9,
-    /// The server refused the connect.
+    /// The server refused the connect: its host did, or it has max_sessions. The client sees SOE_EVENT_CONNECTED first.
     SOE_REASON_CONNECTION_REFUSED = 10,
     /// Both sides connected to each other at once.
     SOE_REASON_MUTUAL_CONNECT_ERROR = 11,
@@ -90,7 +94,7 @@ pub enum soe_reason {
     SOE_REASON_APPLICATION_RELEASED = 14,
     /// The peer sent malformed packets.
     SOE_REASON_CORRUPT_PACKET = 15,
-    /// Version or application protocol differ (protocol version 3).
+    /// Version or application protocol differ (protocol version 3). The client sees SOE_EVENT_CONNECTED first.
     SOE_REASON_PROTOCOL_MISMATCH = 16,
 }
 
@@ -112,7 +116,7 @@ pub struct soe_event {
     pub len: u32,
     /// DISCONNECTED: SOE_REASON_*.
     pub code: i32,
-    /// When it was queued, by the host's clock.
+    /// When it was queued, by the host's clock (rule 4).
     pub time_us: u64,
     /// 0.
     pub arg: u64,

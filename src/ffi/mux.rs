@@ -244,8 +244,8 @@ pub unsafe extern "C" fn soe_mux_drain_outgoing(
 /// - out, cap: room for datagrams, which point into buf; NULL with a cap of 0 is fine.
 /// - out_count: takes how many there are. Call again until it is 0: less than cap may mean that buf is full.
 ///
-/// Returns SOE_OK; SOE_ERR_BUFFER_TOO_SMALL: not every datagram fits in buf, *out_count is how many bytes it needs, and nothing was drained;
-/// SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// Returns SOE_OK; SOE_ERR_BUFFER_TOO_SMALL: not every datagram would fit in buf (even when none waits, or cap is 0), *out_count is how many
+/// bytes it needs, and nothing was drained; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_mux_drain_outgoing_into(
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn soe_mux_drain_outgoing_into(
     })
 }
 
-/// Hands out what happened.
+/// Hands out what happened. Sessions whose SOE_EVENT_DISCONNECTED the last call handed out are forgotten: their ids are stale from here on.
 ///
 /// - out, cap: room for events; NULL with a cap of 0 is fine. What they point to is lent until the next soe_mux_drain_events on this mux, or
 ///   soe_mux_free: sending it back, as a reply, is safe.

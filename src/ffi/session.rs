@@ -12,8 +12,8 @@ use std::ffi::c_char;
 use std::mem::offset_of;
 use std::ptr;
 
-/// Names a session of one mux for its whole life, and never another one after it. Always below 2^53, so that it is a plain number in
-/// JavaScript and Lua. 0: none.
+/// Names a session of one mux for its whole life, and never another one after it. Good until the soe_mux_drain_events after the one that handed
+/// out its SOE_EVENT_DISCONNECTED. Always below 2^53, so that it is a plain number in JavaScript and Lua. 0: none.
 pub type soe_session_id = u64;
 
 /// How far a session is.
@@ -21,15 +21,15 @@ pub type soe_session_id = u64;
 pub enum soe_session_state {
     /// A client's, without a SessionResponse yet.
     SOE_SESSION_CONNECTING = 1,
-    /// A server's, waiting for soe_session_accept.
+    /// A server's, waiting for soe_session_accept (SOE_CONFIG_MANUAL_ACCEPT).
     SOE_SESSION_REQUESTED = 2,
     /// A server's, accepted, without a datagram yet that shows that the peer is there.
     SOE_SESSION_ACCEPTED = 3,
     /// Open.
     SOE_SESSION_CONNECTED = 4,
-    /// Being flushed before it ends.
+    /// Being flushed before it ends (SOE_DISCONNECT_FLUSH): messages still arrive, sending is SOE_ERR_STATE.
     SOE_SESSION_CLOSING = 5,
-    /// Over; its last events were not drained yet.
+    /// Over; its last events were not drained yet, or are being read.
     SOE_SESSION_ENDED = 6,
 }
 
@@ -38,7 +38,8 @@ pub enum soe_session_state {
 pub enum soe_disconnect_flag {
     /// At once: a Disconnect leaves with the next drain, what is queued is lost.
     SOE_DISCONNECT_NOW = 0,
-    /// After what is queued was acknowledged, at most the flush_timeout_ms of the config later.
+    /// After what is queued was acknowledged, at most the flush_timeout_ms of the config later. Until then messages still arrive. As
+    /// SOE_DISCONNECT_NOW where the session is not connected yet.
     SOE_DISCONNECT_FLUSH = 1,
     /// At once, and the peer is not told.
     SOE_DISCONNECT_SILENT = 2,
@@ -116,7 +117,7 @@ pub struct soe_accept_options {
     pub struct_size: u32,
     /// 0.
     pub flags: u32,
-    /// The session's user data.
+    /// The session's user data, in place of what soe_session_set_user_data may have set.
     pub user_data: u64,
     /// SOE_PASS_*, or SOE_ACCEPT_DEFAULT in both: the passes of this session.
     pub pass0: i32,
@@ -208,7 +209,7 @@ pub struct soe_session_info {
     pub loss_sent_ppm: i32,
     /// How many of a million datagrams that the peer sent were lost, or SOE_UNKNOWN before the first NetStatus.
     pub loss_received_ppm: i32,
-    /// Bytes of reliable messages that are queued or unacknowledged.
+    /// Bytes of the reliable packets that are queued or unacknowledged: the messages, with the opcodes, sequences and lengths around them.
     pub queued_bytes: u64,
     /// Bytes of application_protocol, without the NUL: 0..255.
     pub application_protocol_len: u32,
@@ -295,7 +296,8 @@ pub unsafe extern "C" fn soe_accept_options_init(options: *mut soe_accept_option
 }
 
 /// Opens a session as a client. SOE_EVENT_CONNECTED tells when it is open, SOE_EVENT_DISCONNECTED with SOE_REASON_CONNECT_FAIL that nobody
-/// answered.
+/// answered. A server that refuses, is full, or speaks another version or application protocol answers first: SOE_EVENT_CONNECTED comes, and
+/// then SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_PEER with SOE_REASON_CONNECTION_REFUSED or SOE_REASON_PROTOCOL_MISMATCH.
 ///
 /// - now_us: the host's clock.
 /// - to: the server.
@@ -304,7 +306,7 @@ pub unsafe extern "C" fn soe_accept_options_init(options: *mut soe_accept_option
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: the family of the address, a port of 0
 /// (unless opaque), or an application protocol of more than 255 bytes or with a zero; SOE_ERR_STATE: the address has a session; SOE_ERR_LIMIT:
-/// there are max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// there are max_sessions, with those whose SOE_EVENT_DISCONNECTED was not handed out yet; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_mux_connect(
@@ -332,9 +334,13 @@ pub unsafe extern "C" fn soe_mux_connect(
 
 /// Accepts a SOE_EVENT_CONNECT_REQUEST. To refuse it: soe_session_disconnect with SOE_REASON_CONNECTION_REFUSED.
 ///
+/// The session is not open yet: SOE_EVENT_CONNECTED follows with the client's first datagram (with SOE_CONFIG_CONNECTED_AT_REQUEST: at once), or
+/// SOE_EVENT_DISCONNECTED by SOE_ENDED_BY_LIBRARY, with SOE_REASON_CONNECT_FAIL where none comes, and SOE_REASON_CONNECTION_REFUSED where there
+/// were max_sessions by then.
+///
 /// - now_us: the host's clock.
 /// - session: the event's.
-/// - options: read during the call only; NULL: all defaults.
+/// - options: read during the call only; NULL: all defaults, and the user data stays as it was set.
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_STATE: it does not wait for this;
 /// SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a pass or flag that this version does not support; SOE_ERR_LIMIT:
@@ -369,11 +375,13 @@ const MAX_MESSAGE: usize = 1 << 30;
 ///
 /// - session: a connected one.
 /// - channel: SOE_CHANNEL_*
-/// - data, len: the message, read during the call only; it may be memory that the mux lent. At least 1 byte, at most max_message.
+/// - data, len: the message, read during the call only; it may be memory that the mux lent. At least 1 byte (though messages of 0 bytes may
+///   arrive), at most max_message.
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: no such channel, or 0 bytes;
-/// SOE_ERR_STATE: not connected yet, or not any more; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is
-/// full, SOE_EVENT_WRITABLE follows; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// SOE_ERR_STATE: not connected yet, or not any more: being flushed, or its SOE_EVENT_DISCONNECTED waits, or stands further down among the
+/// events being read; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows;
+/// SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_session_send(
@@ -398,11 +406,15 @@ pub unsafe extern "C" fn soe_session_send(
 
 /// Ends a session, or refuses a SOE_EVENT_CONNECT_REQUEST. SOE_EVENT_DISCONNECTED follows, after the messages that had arrived.
 ///
+/// A session that is being flushed (SOE_DISCONNECT_FLUSH) still hands out messages that arrive, and sends no more; SOE_DISCONNECT_NOW and
+/// SOE_DISCONNECT_SILENT end it at once. This call has no clock: flush_timeout_ms counts from the next tick or drain of datagrams.
+///
 /// - reason: SOE_REASON_*, or any number up to 65535, which the peer learns.
 /// - flags: SOE_DISCONNECT_NOW, SOE_DISCONNECT_FLUSH or SOE_DISCONNECT_SILENT.
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: reason or flags; SOE_ERR_STATE: it ended
-/// already, and SOE_EVENT_DISCONNECTED waits; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// already, and its SOE_EVENT_DISCONNECTED waits or is among the events being read, or it is being flushed and should be again; SOE_ERR_BUSY,
+/// SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_session_disconnect(mux: *mut soe_mux, session: soe_session_id, reason: u32, flags: u32) -> soe_status {
@@ -429,7 +441,8 @@ pub unsafe extern "C" fn soe_session_disconnect(mux: *mut soe_mux, session: soe_
 /// - cipher: read during the call only; the key is copied.
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: direction, scope,
-/// key_len, or a drop above 65536; SOE_ERR_STATE: not connected yet; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// key_len, a drop above 65536, or a reserved other than 0; SOE_ERR_STATE: not connected yet, or a connect request that is over; SOE_ERR_BUSY,
+/// SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_session_set_cipher(mux: *mut soe_mux, session: soe_session_id, cipher: *const soe_cipher) -> soe_status {

@@ -21,9 +21,10 @@ pub enum soe_status_code {
     SOE_ERR_STRUCT_SIZE = -4,
     /// The caller's mistake: the buffer does not hold what it must; how much it must is in the length that the call wrote.
     SOE_ERR_BUFFER_TOO_SMALL = -5,
-    /// The session ended (or never was). Its id is never used again.
+    /// The session ended, and the events that told of it were read (or it never was). Its id is never used again.
     SOE_ERR_STALE_SESSION = -6,
-    /// The session can't do this now.
+    /// The session can't do this now: it is not connected yet, or not any more (while events are read, its end may stand further down among
+    /// them). For a connect: the address has a session.
     SOE_ERR_STATE = -7,
     /// The message is longer than the max_message of the config.
     SOE_ERR_TOO_LARGE = -8,
