@@ -302,7 +302,7 @@ impl Session {
         let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
         if path.check_at.is_some_and(|at| at <= now) {
             path.check_at = None;
-            let heard = path.heard(&self.rtt, now);
+            let heard = path.heard(&self.rtt, now).then(|| path.heard_at());
             for channel in 0..CHANNELS {
                 self.detect_losses(shared, channel, heard);
             }

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use crate::address::Address;
 use crate::cipher::{Cipher, Direction, Keystreams, Rc4};
 use crate::codec::Sealing;
-use crate::config::{Config, MIN_UDP_LENGTH, Pass};
+use crate::config::{Config, Congestion, MIN_UDP_LENGTH, Pass};
 use crate::error::Error;
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
@@ -173,6 +173,9 @@ pub(crate) struct Session {
     pub(crate) rebound_waits: bool,
     /// The host was told to wait for room.
     blocked: bool,
+    /// Channels of which the datagram that is being read acknowledges something, and whether the peer was heard shortly before.
+    acknowledged: u8,
+    was_heard: bool,
     /// The datagram that is being read had something malformed in it.
     struck: bool,
     /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
@@ -248,6 +251,8 @@ impl Session {
             talking: false,
             rebound_waits: false,
             blocked: false,
+            acknowledged: 0,
+            was_heard: false,
             struck: false,
             thorough: false,
             understood: false,
@@ -417,7 +422,7 @@ impl Session {
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                sender.begin(self.next_out[channel], shared.config.send_window);
+                sender.begin(self.next_out[channel], shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));

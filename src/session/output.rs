@@ -248,7 +248,7 @@ impl Session {
                 from = index + 1;
                 let packet = sender.packet_mut(index);
                 let len = packet.place.len as usize;
-                let due = packet.sent_at + delay <= now;
+                let due = packet.last_left_at() + delay <= now;
                 let rides = !flush.packer.is_empty() && flush.packer.len() + 1 + len <= self.room();
                 if !due && !rides {
                     continue;
