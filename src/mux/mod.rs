@@ -21,7 +21,7 @@ use crate::session::{Beginning, Ending, Session, Shared, State, Verdict};
 use crate::stats::Stats;
 use crate::wire::opcode;
 
-use events::{EventQueue, Kind};
+use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
 use outbox::Outbox;
 use sessions::Sessions;
@@ -196,23 +196,18 @@ impl ExactSizeIterator for Outgoing<'_> {}
 
 /// Events lent by [`Multiplexer::drain_events`].
 #[must_use = "an event is handed out once"]
-pub struct Events<'a> {
-    queue: &'a EventQueue,
-    next: usize,
-}
+pub struct Events<'a>(Drained<'a>);
 
 impl<'a> Iterator for Events<'a> {
     type Item = Event<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Event<'a>> {
-        let event = self.queue.event(self.next)?;
-        self.next += 1;
-        Some(event)
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.queue.len() - self.next;
-        (left, Some(left))
+        self.0.size_hint()
     }
 }
 
@@ -395,7 +390,7 @@ impl Multiplexer {
     /// At most `max` events, lent until the next call of this function. None means that nothing is left.
     pub fn drain_events(&mut self, max: usize) -> Events<'_> {
         self.shared.events.drain(&mut self.sessions, max);
-        Events { queue: &self.shared.events, next: 0 }
+        Events(self.shared.events.drained())
     }
 
     /// Asks `to` for a session: [`crate::EventKind::Connected`] follows, or `Disconnected` with code 5.

@@ -223,17 +223,26 @@ impl Sessions {
         self.slot(id).is_some_and(|slot| !matches!(slot.occupant, Occupant::Vacant))
     }
 
-    /// For a message that is handed out in drain number `drain`: the cipher of its channel, or `Err` where it has to wait for the next drain.
-    pub(crate) fn receiving(&mut self, id: SessionId, channel: Channel, drain: u32) -> Result<Option<&mut Rc4>, Wait> {
+    /// How the next message of a channel is read that is handed out in drain number `drain`.
+    #[inline]
+    pub(crate) fn reading(&mut self, id: SessionId, channel: Channel, drain: u32) -> Reading<'_> {
         match self.get_mut(id) {
-            Some(session) => session.hand_out(channel, drain),
-            None => Ok(None),
+            Some(session) => session.reading(channel, drain),
+            None => Reading::Plain,
         }
     }
 }
 
-/// The message waits for the next drain.
-pub(crate) struct Wait;
+/// How a message is read that is handed out.
+pub(crate) enum Reading<'a> {
+    /// As it came, and so are all behind it in this drain.
+    Plain,
+    /// As it came; the next one waits for the next drain.
+    Single,
+    Ciphered(&'a mut Rc4),
+    /// It waits for the next drain.
+    Later,
+}
 
 fn session_in(slots: &[Slot], slot: u32) -> &Session {
     match &slots[slot as usize].occupant {

@@ -15,14 +15,14 @@ mod output;
 use std::collections::VecDeque;
 
 use crate::address::Address;
-use crate::cipher::{Cipher, Direction, Keystreams, Rc4};
+use crate::cipher::{Cipher, Direction, Keystreams};
 use crate::codec::Sealing;
 use crate::config::{Config, MIN_UDP_LENGTH, Pass};
 use crate::error::Error;
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
 use crate::mux::outbox::Outbox;
-use crate::mux::sessions::{Wait, slot_of};
+use crate::mux::sessions::{Reading, slot_of};
 use crate::mux::timers::Timers;
 use crate::pool::{NONE, Place, Size, Store};
 use crate::reliable::{CHANNELS, Content, Layout, Path, Receiver, Rtt, Sender};
@@ -339,15 +339,17 @@ impl Session {
         }
     }
 
-    /// For a message that is handed out in drain number `drain`: the cipher of its channel, or `Err` where it has to wait for the next drain.
-    pub(crate) fn hand_out(&mut self, channel: Channel, drain: u32) -> Result<Option<&mut Rc4>, Wait> {
+    /// How the next message of a channel is read that is handed out in drain number `drain`.
+    #[inline]
+    pub(crate) fn reading(&mut self, channel: Channel, drain: u32) -> Reading<'_> {
         if !self.gate_open {
-            if self.handed_in == drain {
-                return Err(Wait);
-            }
-            self.handed_in = drain;
+            let first = std::mem::replace(&mut self.handed_in, drain) != drain;
+            return if first { Reading::Single } else { Reading::Later };
         }
-        Ok(self.ciphers.as_mut().and_then(|ciphers| ciphers.receive.as_mut()).and_then(|receive| receive.of(channel)))
+        match self.ciphers.as_mut().and_then(|ciphers| ciphers.receive.as_mut()?.of(channel)) {
+            Some(cipher) => Reading::Ciphered(cipher),
+            None => Reading::Plain,
+        }
     }
 
     fn layout(&self, channel: usize) -> Layout {

@@ -33,7 +33,8 @@ fn elements(body: &[u8], read_len: impl Fn(&[u8]) -> Option<(usize, usize)>) -> 
 }
 
 /// The length at the front of a bundle's element, and the bytes that it takes; `None` where it is cut off.
-pub(crate) fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
+#[inline]
+fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
     match *from {
         [LONG, LONG, LONG, a, b, c, d, ..] => Some((u32::from_be_bytes([a, b, c, d]) as usize, 7)),
         [LONG, LONG, LONG, ..] => None,
@@ -41,6 +42,13 @@ pub(crate) fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
         [LONG, ..] | [] => None,
         [len, ..] => Some((len.into(), 1)),
     }
+}
+
+/// The first message of a bundle, and what follows it; `None` where no whole one is left.
+#[inline]
+pub(crate) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, head) = read_bundle_len(bundle)?;
+    bundle[head..].split_at_checked(len)
 }
 
 /// How many bytes [`write_bundle_len`] writes.
