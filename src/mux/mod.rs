@@ -439,8 +439,10 @@ impl Multiplexer {
     /// [`Error::StaleSession`], [`Error::State`] before it is connected or after a disconnect, [`Error::InvalidArgument`] for an empty message,
     /// [`Error::TooLarge`] above [`Config::max_message`], [`Error::WouldBlock`] while the send queue is full: [`crate::EventKind::Writable`] follows.
     pub fn send(&mut self, session: SessionId, channel: Channel, data: &[u8]) -> Result<(), Error> {
-        let (session, shared) = self.session_mut(session)?;
-        session.send(shared, channel, data)
+        match self.sessions.get_mut(session) {
+            Some(session) => session.send(&mut self.shared, channel, data),
+            None => Err(if self.sessions.knows(session) { Error::State } else { Error::StaleSession }),
+        }
     }
 
     /// Ends a session, or refuses a connect request (with reason 10). [`crate::EventKind::Disconnected`] follows, after what was received before.

@@ -156,9 +156,7 @@ impl Sender {
             && fill.bundled + len_size + len <= layout.payload
         {
             let data = pool.data_mut(fill.block);
-            let mut head = [0; 7];
-            let size = wire::write_bundle_len(len, &mut head);
-            data.extend_from_slice(&head[..size]);
+            wire::push_bundle_len(len, data);
             content.copy(data, len);
             fill.bundled += len_size + len;
             fill.bundle = true;

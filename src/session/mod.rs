@@ -367,6 +367,7 @@ impl Session {
     }
 
     /// Queues a message: it leaves with the next drain.
+    #[inline]
     pub(crate) fn send(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
         match self.state {
             State::Open => {}
@@ -378,31 +379,37 @@ impl Session {
         if data.len() > shared.config.max_message as usize {
             return Err(Error::TooLarge);
         }
+        match channel {
+            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
+                self.send_reliable(shared, channel as usize, data)?;
+            }
+            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_lossy(shared, channel, data)?,
+        }
+        count!(self, shared, messages_sent);
+        self.talk(shared);
+        Ok(())
+    }
+
+    fn send_lossy(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
         let room = usize::from(self.agreed.udp_length) - self.agreed.sealing.crc_length();
+        let shares = shared.config.multi_raw;
         match channel {
             Channel::Unreliable if data.len() + usize::from(data[0] == 0) <= room => {
                 let head: &[u8] = if data[0] == 0 { &[0] } else { &[] };
-                let shares = shared.config.multi_raw;
-                self.queue_lossy(shared, head, data, None, shares)?;
+                self.queue_lossy(shared, head, data, None, shares)
             }
             Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() + self.zero(channel) <= room => {
                 let second = usize::from(channel == Channel::Ordered2);
                 let stamp = self.ordered_out[second].wrapping_add(1);
                 let [high, low] = stamp.to_be_bytes();
                 let head = [0, opcode::ORDERED + second as u8, high, low];
-                let shares = shared.config.multi_raw;
                 self.queue_lossy(shared, &head, data, Some(channel), shares)?;
                 self.ordered_out[second] = stamp;
+                Ok(())
             }
             // What does not fit a datagram is promoted to the first reliable channel.
-            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_reliable(shared, 0, data)?,
-            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
-                self.send_reliable(shared, channel as usize, data)?;
-            }
+            _ => self.send_reliable(shared, 0, data),
         }
-        count!(self, shared, messages_sent);
-        self.talk(shared);
-        Ok(())
     }
 
     /// Bytes that a ciphertext on this channel may be longer than its message: one that begins with a zero gets one more in front.

@@ -52,6 +52,7 @@ pub(crate) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// How many bytes [`write_bundle_len`] writes.
+#[inline]
 pub(crate) fn bundle_len_size(len: usize) -> usize {
     match len {
         0..MEDIUM => 1,
@@ -60,9 +61,24 @@ pub(crate) fn bundle_len_size(len: usize) -> usize {
     }
 }
 
+/// Appends the length of an element.
+#[inline]
+pub(crate) fn push_bundle_len(len: usize, out: &mut Vec<u8>) {
+    if len < MEDIUM {
+        return out.push(len as u8);
+    }
+    let mut head = [0; 7];
+    let size = write_bundle_len(len, &mut head);
+    out.extend_from_slice(&head[..size]);
+}
+
 /// Writes the length of an element to the front of `out`, which has room for it, and says how many bytes that took.
 /// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
 pub(crate) fn write_bundle_len(len: usize, out: &mut [u8]) -> usize {
+    if len < MEDIUM {
+        out[0] = len as u8;
+        return 1;
+    }
     let size = bundle_len_size(len);
     // The value takes all bytes but the marks: 1 of 1, 2 of 3, 4 of 7.
     let (marks, value) = out[..size].split_at_mut(size / 2);
