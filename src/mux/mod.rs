@@ -278,10 +278,10 @@ impl Multiplexer {
     }
 
     fn contextual(&mut self, from: &Address, datagram: &[u8]) {
-        let Some(id) = self.sessions.find(from) else { return self.first_datagram(from, datagram) };
         let Multiplexer { sessions, shared, codec, .. } = self;
-        let Some(session) = sessions.get_mut(id) else { return };
-        if session.receive(shared, codec, datagram) == Verdict::NotOurs {
+        let Some(session) = sessions.find_mut(from) else { return self.first_datagram(from, datagram) };
+        let (verdict, id) = (session.receive(shared, codec, datagram), session.id);
+        if verdict == Verdict::NotOurs {
             self.not_the_sessions(id, from, datagram);
         } else if session.has_ended() {
             self.ended(id);

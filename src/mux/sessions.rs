@@ -169,8 +169,19 @@ impl Sessions {
     }
 
     pub(crate) fn find(&self, address: &Address) -> Option<SessionId> {
+        self.slot_at(address).map(|slot| session_in(&self.slots, slot).id)
+    }
+
+    fn slot_at(&self, address: &Address) -> Option<u32> {
         let hash = self.hash.hash_one(address);
-        self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).map(|&slot| session_in(&self.slots, slot).id)
+        self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).copied()
+    }
+
+    /// The session at an address.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, address: &Address) -> Option<&mut Session> {
+        let slot = self.slot_at(address)?;
+        self.at_mut(slot)
     }
 
     /// The session of a host that knows both session id and CRC seed.
@@ -221,6 +232,11 @@ impl Sessions {
     /// True where an id names something that the host can still ask about.
     pub(crate) fn knows(&self, id: SessionId) -> bool {
         self.slot(id).is_some_and(|slot| !matches!(slot.occupant, Occupant::Vacant))
+    }
+
+    /// No channel of the session has to wait or to be deciphered.
+    pub(crate) fn reads_plain(&self, id: SessionId) -> bool {
+        self.get(id).is_none_or(Session::reads_plain)
     }
 
     /// How the next message of a channel is read that is handed out in drain number `drain`.

@@ -339,6 +339,11 @@ impl Session {
         }
     }
 
+    /// No channel has to wait or to be deciphered.
+    pub(crate) fn reads_plain(&self) -> bool {
+        self.gate_open && self.ciphers.is_none()
+    }
+
     /// How the next message of a channel is read that is handed out in drain number `drain`.
     #[inline]
     pub(crate) fn reading(&mut self, channel: Channel, drain: u32) -> Reading<'_> {
@@ -354,7 +359,7 @@ impl Session {
 
     fn layout(&self, channel: usize) -> Layout {
         let tail = self.agreed.sealing.crc_length();
-        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion(), tail }
+        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion() }
     }
 
     /// Bytes of reliable messages queued and unacknowledged.
