@@ -82,7 +82,8 @@ impl Address {
 impl PartialEq for Address {
     #[inline]
     fn eq(&self, other: &Address) -> bool {
-        self.words() == other.words()
+        let ([a, b, c], [x, y, z]) = (self.words(), other.words());
+        (a ^ x) | (b ^ y) | (c ^ z) == 0
     }
 }
 

@@ -241,6 +241,7 @@ impl Multiplexer {
             stats: Stats::default(),
             work: Vec::new(),
             sealed: Vec::new(),
+            unsealed: Vec::new(),
             config,
         };
         let config = &shared.config;

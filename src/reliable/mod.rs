@@ -9,7 +9,7 @@ mod receiver;
 mod rtt;
 mod sender;
 
-pub(crate) use congestion::{PROBE, Path};
+pub(crate) use congestion::{Allowance, PROBE, Path};
 pub(crate) use content::Content;
 pub(crate) use receiver::{Acknowledgement, Arrival, Delivery, Limits, Receiver};
 pub(crate) use rtt::Rtt;

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) work: Vec<u8>,
     /// A datagram being sealed.
     pub(crate) sealed: Vec<u8>,
+    /// Packets that leave where they stand, to be sealed before the drain ends.
+    pub(crate) unsealed: Vec<Place>,
 }
 
 /// How far a session is.

@@ -5,7 +5,7 @@
 use super::{CHANNELS, Session, Shared, count};
 use crate::codec::{self, Codec};
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Sender};
+use crate::reliable::{Acknowledgement, Allowance, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
@@ -83,6 +83,7 @@ impl Session {
         let mut flush = Flush { shared, codec, packer: Packer { multi, ..Packer::default() }, sealed, most };
         let left = !self.fill(&mut flush);
         self.leave_multi(&mut flush);
+        self.seal(flush.shared);
         let Flush { shared, codec, packer, sealed, .. } = flush;
         (shared.work, shared.sealed) = (packer.multi, sealed);
         for channel in 0..CHANNELS {
@@ -153,15 +154,18 @@ impl Session {
                 self.close_open_packet(flush, channel);
             }
         }
+        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt)) else { return true };
         let mut quiet = 0;
         while quiet < CHANNELS {
             let channel = usize::from(self.turn) % CHANNELS;
             let mut left = PACKETS_A_TURN;
-            while left > 0 && self.may_send(flush.shared, channel) {
+            while left > 0
+                && let Some(index) = self.next_packet(flush.shared, channel, &allowance)
+            {
                 if !flush.has_room() {
                     return false;
                 }
-                self.send_next(flush, channel);
+                self.send_packet(flush, channel, index, &allowance);
                 left -= 1;
             }
             quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
@@ -194,19 +198,18 @@ impl Session {
         }
     }
 
-    /// True where the channel has a packet that may leave now.
-    pub(super) fn may_send(&self, shared: &Shared, channel: usize) -> bool {
-        let (Some(sender), Some(path)) = (shared.senders.get(self.senders[channel]), shared.paths.get(self.path)) else { return false };
-        sender.next(path.beyond()).is_some() && path.may_send(&self.rtt, shared.now)
+    /// The channel's next packet, if it has one that may leave now.
+    fn next_packet(&self, shared: &Shared, channel: usize, allowance: &Allowance) -> Option<usize> {
+        let (sender, path) = (shared.senders.get(self.senders[channel])?, shared.paths.get(self.path)?);
+        sender.next(path.beyond()).filter(|_| path.may_send(allowance, shared.now))
     }
 
-    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize) {
+    fn send_packet(&mut self, flush: &mut Flush<'_>, channel: usize, index: usize, allowance: &Allowance) {
         let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
         let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return };
-        let Some(index) = sender.next(path.beyond()) else { return };
         let len = sender.packet_mut(index).place.len as usize;
         let small = len * 4 <= usize::from(self.agreed.udp_length) * 3;
-        let departure = path.sent(len, &self.rtt, *now);
+        let departure = path.sent(len, allowance, *now);
         let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, departure, *now);
         if again {
             count!(self, flush.shared, retransmissions);
@@ -333,9 +336,8 @@ impl Session {
             Piece::Acknowledgement(bytes) => self.leave_bytes(flush, &bytes),
             Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => {
                 let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
-                let pool = &mut flush.shared.out.pool;
                 if !sealed {
-                    codec::append_crc(&self.agreed.sealing, pool.bytes_mut(whole), place.len as usize);
+                    flush.shared.unsealed.push(whole);
                 }
                 flush.shared.out.leave(whole, self.id, self.address);
                 self.left(flush.shared, whole.len as usize);
@@ -345,6 +347,14 @@ impl Session {
                 flush.codec.seal(&self.agreed.sealing, flush.shared.out.pool.bytes(place), &mut flush.sealed);
                 self.leave_sealed(flush);
             }
+        }
+    }
+
+    /// Seals what leaves where it stands: one right after the other, because then the CRCs need not wait for each other.
+    fn seal(&self, shared: &mut Shared) {
+        for whole in shared.unsealed.drain(..) {
+            let len = whole.len as usize - self.agreed.sealing.crc_length();
+            codec::append_crc(&self.agreed.sealing, shared.out.pool.bytes_mut(whole), len);
         }
     }
 
