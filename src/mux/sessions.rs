@@ -38,6 +38,8 @@ pub(crate) struct Sessions {
     hash: FixedState,
     open: u32,
     departed: u32,
+    /// Where the last datagram's session was: they come in runs.
+    last: u32,
 }
 
 /// The slot that an id names, whoever is in it.
@@ -55,6 +57,7 @@ impl Sessions {
             hash: FixedState::with_seed(hash_key),
             open: 0,
             departed: 0,
+            last: 0,
         }
     }
 
@@ -177,11 +180,21 @@ impl Sessions {
         self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).copied()
     }
 
+    /// The slot holds a session that a look-up by this address would find.
+    fn is_at(&self, slot: u32, address: &Address) -> bool {
+        match self.slots.get(slot as usize) {
+            Some(Slot { occupant: Occupant::Session(session), .. }) => session.address == *address && !session.has_ended(),
+            _ => false,
+        }
+    }
+
     /// The session at an address.
     #[inline]
     pub(crate) fn find_mut(&mut self, address: &Address) -> Option<&mut Session> {
-        let slot = self.slot_at(address)?;
-        self.at_mut(slot)
+        if !self.is_at(self.last, address) {
+            self.last = self.slot_at(address)?;
+        }
+        self.at_mut(self.last)
     }
 
     /// The session of a host that knows both session id and CRC seed.
