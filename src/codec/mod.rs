@@ -56,14 +56,19 @@ impl Sealing {
     }
 
     /// The packet in front of the right CRC.
+    #[inline]
     fn verify<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
         let len = datagram.len().checked_sub(self.crc_length()).filter(|&len| len > 0)?;
-        let (packet, received) = datagram.split_at(len);
-        let right = received.is_empty() || {
-            let received = received.iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
-            // Only the low bytes are on the wire.
-            (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0
+        let packet = &datagram[..len];
+        if self.crc_length == 0 {
+            return Some(packet);
+        }
+        let received = match datagram.last_chunk() {
+            Some(last) => u32::from_be_bytes(*last),
+            None => datagram[len..].iter().fold(0, |value, &byte| value << 8 | u32::from(byte)),
         };
+        // Only the low bytes are on the wire.
+        let right = (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0;
         right.then_some(packet)
     }
 }

@@ -68,6 +68,7 @@ impl<'a> Content<'a> {
         self.data = later;
     }
 
+    #[inline(never)]
     fn encode(&mut self, out: &mut Vec<u8>, n: usize) {
         let head = n.min(PREFIX - self.prefix_at);
         out.extend_from_slice(&self.prefix[self.prefix_at..][..head]);

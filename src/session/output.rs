@@ -3,9 +3,9 @@
 //! A packet that fills a datagram is sealed where it was written and lent from there. Small ones share a MultiPacket, acknowledgements riding along.
 
 use super::{CHANNELS, Session, Shared, count};
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Sealing};
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Allowance, Sender};
+use crate::reliable::{Acknowledgement, Allowance, Packet, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
@@ -57,6 +57,15 @@ impl Piece {
             Piece::Acknowledgement(bytes) => bytes.len(),
         }
     }
+}
+
+/// What became of a channel's turn.
+enum Next {
+    Sent,
+    /// It has no packet that may leave now.
+    None,
+    /// The drain is full.
+    Full,
 }
 
 /// A drain of one session.
@@ -159,14 +168,12 @@ impl Session {
         while quiet < CHANNELS {
             let channel = usize::from(self.turn) % CHANNELS;
             let mut left = PACKETS_A_TURN;
-            while left > 0
-                && let Some(index) = self.next_packet(flush.shared, channel, &allowance)
-            {
-                if !flush.has_room() {
-                    return false;
+            while left > 0 {
+                match self.send_next(flush, channel, &allowance) {
+                    Next::Sent => left -= 1,
+                    Next::None => break,
+                    Next::Full => return false,
                 }
-                self.send_packet(flush, channel, index, &allowance);
-                left -= 1;
             }
             quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
             self.turn = self.turn.wrapping_add(1);
@@ -198,23 +205,26 @@ impl Session {
         }
     }
 
-    /// The channel's next packet, if it has one that may leave now.
-    fn next_packet(&self, shared: &Shared, channel: usize, allowance: &Allowance) -> Option<usize> {
-        let (sender, path) = (shared.senders.get(self.senders[channel])?, shared.paths.get(self.path)?);
-        sender.next(path.beyond()).filter(|_| path.may_send(allowance, shared.now))
-    }
-
-    fn send_packet(&mut self, flush: &mut Flush<'_>, channel: usize, index: usize, allowance: &Allowance) {
+    /// Lets the channel's next packet leave, if it has one that may leave now.
+    #[inline]
+    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Next {
+        let has_room = flush.has_room();
         let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
-        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return };
+        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return Next::None };
+        let Some(index) = sender.next(path.beyond()).filter(|_| path.may_send(allowance, *now)) else { return Next::None };
+        if !has_room {
+            return Next::Full;
+        }
         let len = sender.packet_mut(index).place.len as usize;
         let small = len * 4 <= usize::from(self.agreed.udp_length) * 3;
         let departure = path.sent(len, allowance, *now);
         let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, departure, *now);
+        let piece = written(sender.packet_mut(index), &self.agreed.sealing);
         if again {
             count!(self, flush.shared, retransmissions);
         }
-        self.add_packet(flush, channel, index);
+        self.add(flush, piece, true);
+        Next::Sent
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -259,23 +269,13 @@ impl Session {
                 if !flush.has_room() {
                     return false;
                 }
-                if let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) {
-                    sender.copied(index, now);
-                }
-                self.add_packet(flush, channel, index);
+                let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) else { break };
+                sender.copied(index, now);
+                let piece = written(sender.packet_mut(index), &self.agreed.sealing);
+                self.add(flush, piece, true);
             }
         }
         true
-    }
-
-    fn add_packet(&mut self, flush: &mut Flush<'_>, channel: usize, index: usize) {
-        let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) else { return };
-        let packet = sender.packet_mut(index);
-        let piece = Piece::Written { place: packet.place, sealed: packet.sealed };
-        if packet.place.len as usize > LONGEST_ELEMENT {
-            packet.sealed = self.agreed.sealing.is_plain();
-        }
-        self.add(flush, piece, true);
     }
 
     /// Bytes of a packet that fit a datagram.
@@ -284,14 +284,19 @@ impl Session {
     }
 
     /// Adds a packet to the MultiPacket where it may and fits, else lets it leave alone.
+    #[inline]
     fn add(&mut self, flush: &mut Flush<'_>, piece: Piece, shares: bool) {
-        let acknowledgement = matches!(piece, Piece::Acknowledgement(_));
-        if !shares || piece.len() > LONGEST_ELEMENT {
-            if !flush.packer.acknowledgements {
-                self.leave_multi(flush);
-            }
-            return self.leave(flush, piece);
+        if shares && piece.len() <= LONGEST_ELEMENT {
+            return self.pack(flush, piece);
         }
+        if !flush.packer.acknowledgements && !flush.packer.is_empty() {
+            self.leave_multi(flush);
+        }
+        self.leave(flush, piece);
+    }
+
+    fn pack(&mut self, flush: &mut Flush<'_>, piece: Piece) {
+        let acknowledgement = matches!(piece, Piece::Acknowledgement(_));
         if flush.packer.len() + 1 + piece.len() > self.room() {
             self.leave_multi(flush);
         }
@@ -331,6 +336,7 @@ impl Session {
     }
 
     /// Seals one packet and lets it leave: where it stands, if no pass changes it.
+    #[inline]
     fn leave(&mut self, flush: &mut Flush<'_>, piece: Piece) {
         match piece {
             Piece::Acknowledgement(bytes) => self.leave_bytes(flush, &bytes),
@@ -402,6 +408,15 @@ impl Session {
             self.receivers[channel] = NONE;
         }
     }
+}
+
+/// A reliable packet on its way out. Where it leaves alone it is sealed where it stands, once.
+fn written(packet: &mut Packet, sealing: &Sealing) -> Piece {
+    let piece = Piece::Written { place: packet.place, sealed: packet.sealed };
+    if packet.place.len as usize > LONGEST_ELEMENT {
+        packet.sealed = sealing.is_plain();
+    }
+    piece
 }
 
 impl Flush<'_> {
