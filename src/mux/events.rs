@@ -187,7 +187,22 @@ impl EventQueue {
     }
 
     /// Hands out one record, deciphered. What must wait comes back: the rest of a bundle, or all of it.
+    #[inline]
     fn hand_out(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
+        // Nearly always: messages as they came, all of them.
+        if let Kind::Messages(messages) = record.kind
+            && messages.count as usize <= max - self.handed
+            && sessions.reads_plain(record.session)
+        {
+            self.waiting -= messages.count as usize;
+            self.bytes -= u64::from(messages.place.len);
+            return self.hand(record, messages.count as usize);
+        }
+        self.hand_out_piecewise(sessions, record, max)
+    }
+
+    #[inline(never)]
+    fn hand_out_piecewise(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
         let mut messages = match record.kind {
             Kind::Messages(messages) => messages,
             Kind::Disconnected(..) => {
@@ -200,12 +215,6 @@ impl EventQueue {
             }
             Kind::ConnectRequest(_) | Kind::Connected(_) | Kind::Writable => return self.hand(record, 1),
         };
-        // Nearly always: all of it, as it came.
-        if messages.count as usize <= max - self.handed && sessions.reads_plain(record.session) {
-            self.waiting -= messages.count as usize;
-            self.bytes -= u64::from(messages.place.len);
-            return self.hand(record, messages.count as usize);
-        }
         while self.handed < max {
             let (count, cipher) = match sessions.reading(record.session, messages.channel, self.drain) {
                 Reading::Plain => (messages.count.min((max - self.handed).min(u32::MAX as usize) as u32), None),
