@@ -55,6 +55,15 @@ pub(crate) struct Departure {
     idle: bool,
 }
 
+/// What a path allows ([`Path::allowance`]).
+pub(crate) struct Allowance {
+    window: u64,
+    /// Bytes per second, where packets are paced.
+    pace: Option<u64>,
+    /// How far a host that comes late may catch up, in microseconds.
+    credit: u64,
+}
+
 /// What is known of the path while reliable packets are under way. Sizes are bytes, rates bytes per second.
 #[derive(Default)]
 pub(crate) struct Path {
@@ -67,8 +76,9 @@ pub(crate) struct Path {
     delivered_at: u64,
     heard_at: u64,
     fed_at: u64,
-    /// The highest rate of delivery in each of the last rounds.
+    /// The highest rate of delivery in each of the last rounds, and the highest of these.
     rates: [u64; REMEMBERED],
+    rate: u64,
     round: usize,
     /// The round ends when something is acknowledged that left after this much was delivered.
     round_ends: u64,
@@ -126,7 +136,7 @@ impl Path {
     }
 
     fn rate(&self) -> u64 {
-        self.rates.iter().copied().max().unwrap_or_default()
+        self.rate
     }
 
     /// Bytes that the path holds at its rate.
@@ -163,9 +173,19 @@ impl Path {
         (rate.saturating_mul(gain) / (STEADY - self.loss)).max(1)
     }
 
+    /// What may leave, good until something is acknowledged or lost.
+    pub(crate) fn allowance(&self, rtt: &Rtt) -> Allowance {
+        let paced = self.rate() > 0 && !self.fixed;
+        Allowance {
+            window: self.window(rtt),
+            pace: paced.then(|| self.pace(rtt)),
+            credit: (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US),
+        }
+    }
+
     /// True where a packet may leave now.
-    pub(crate) fn may_send(&self, rtt: &Rtt, now: u64) -> bool {
-        self.probing > 0 || (self.under_way < self.window(rtt) && self.pace_at <= now * 1000)
+    pub(crate) fn may_send(&self, allowance: &Allowance, now: u64) -> bool {
+        self.probing > 0 || (self.under_way < allowance.window && self.pace_at <= now * 1000)
     }
 
     /// When the next packet may leave, if only its time has not come.
@@ -227,16 +247,15 @@ impl Path {
     }
 
     /// A packet leaves, for the first time or again.
-    pub(crate) fn sent(&mut self, bytes: usize, rtt: &Rtt, now: u64) -> Departure {
+    pub(crate) fn sent(&mut self, bytes: usize, allowance: &Allowance, now: u64) -> Departure {
         if self.under_way == 0 {
             // The clock of deliveries starts with this one.
             (self.delivered_at, self.heard_at, self.progress_at) = (now, now, now);
         }
         self.under_way += bytes as u64;
         self.probing = self.probing.saturating_sub(1);
-        if self.rate() > 0 && !self.fixed {
-            let credit = (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US);
-            self.pace_at = self.pace_at.max(now.saturating_sub(credit) * 1000) + bytes as u64 * 1_000_000_000 / self.pace(rtt);
+        if let Some(pace) = allowance.pace {
+            self.pace_at = self.pace_at.max(now.saturating_sub(allowance.credit) * 1000) + bytes as u64 * 1_000_000_000 / pace;
         }
         Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
     }
@@ -268,6 +287,7 @@ impl Path {
         if !departure.idle || rate > self.rate() {
             let best = &mut self.rates[self.round % REMEMBERED];
             *best = (*best).max(rate);
+            self.rate = self.rate.max(rate);
         }
         self.turn(rtt, now);
     }
@@ -304,6 +324,7 @@ impl Path {
         if !idle {
             self.round += 1;
             self.rates[self.round % REMEMBERED] = 0;
+            self.rate = self.rates.iter().copied().max().unwrap_or_default();
         }
     }
 

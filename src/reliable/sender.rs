@@ -10,6 +10,10 @@ use crate::wire::{self, opcode};
 
 /// Opcode and sequence.
 const HEAD: usize = 4;
+/// Room before the first message of a packet: for opcode and sequence, the head of a bundle, and the longest length.
+const BEFORE: [u8; 13] = [0; 13];
+/// Bytes kept free behind each packet: room for the longest CRC.
+const TAIL: [u8; 4] = [0; 4];
 /// The farthest and nearest that a sender runs past the cumulative acknowledgement.
 const MOST_REACH: u32 = 16_384;
 const LEAST_REACH: u32 = 32;
@@ -28,8 +32,6 @@ pub(crate) struct Layout {
     pub(crate) channel: u8,
     /// Bytes of payload behind opcode and sequence.
     pub(crate) payload: usize,
-    /// Bytes kept free behind each packet, for its CRC.
-    pub(crate) tail: usize,
 }
 
 /// A packet that was not acknowledged yet.
@@ -193,9 +195,7 @@ impl Sender {
             && fill.bundled + len_size + len <= layout.payload
         {
             let data = pool.data_mut(fill.block);
-            let mut head = [0; 7];
-            let size = wire::write_bundle_len(len, &mut head);
-            data.extend_from_slice(&head[..size]);
+            wire::push_bundle_len(len, data);
             content.copy(data, len);
             fill.bundled += len_size + len;
             fill.bundle = true;
@@ -210,10 +210,9 @@ impl Sender {
             }
             return self.fragment(content, layout, pool);
         }
-        let before = HEAD + wire::BUNDLE_HEAD.len() + len_size;
-        let block = self.reserve(before + layout.payload.max(bundled) + layout.tail, pool);
+        let block = self.reserve(BEFORE.len() + layout.payload.max(bundled) + TAIL.len(), pool);
         let data = pool.data_mut(block);
-        data.resize(data.len() + before, 0);
+        data.extend_from_slice(&BEFORE);
         let start = data.len();
         content.copy(data, len);
         self.fill = Some(Fill { block, start, bundled, first_len: len, bundle: content.bundle_of_one() });
@@ -229,10 +228,10 @@ impl Sender {
         let mut first = &total[..];
         while content.len() > 0 {
             let len = content.len().min(layout.payload - first.len());
-            let block = self.reserve(HEAD + layout.payload + layout.tail, pool);
+            let block = self.reserve(HEAD + layout.payload + TAIL.len(), pool);
             let data = pool.data_mut(block);
             let start = data.len();
-            data.resize(start + HEAD, 0);
+            data.extend_from_slice(&[0; HEAD]);
             data.extend_from_slice(first);
             content.copy(data, len);
             first = &[];
@@ -258,10 +257,10 @@ impl Sender {
     fn finish(&mut self, block: u32, start: usize, opcode: u8, layout: &Layout, pool: &mut Pool) {
         let sequence = (self.base + self.packets.len() as u64) as u16;
         let data = pool.data_mut(block);
-        data[start..start + 2].copy_from_slice(&[0, opcode + layout.channel]);
-        data[start + 2..start + HEAD].copy_from_slice(&sequence.to_be_bytes());
+        let [high, low] = sequence.to_be_bytes();
+        data[start..start + HEAD].copy_from_slice(&[0, opcode + layout.channel, high, low]);
         let len = data.len() - start;
-        data.resize(start + len + layout.tail, 0);
+        data.extend_from_slice(&TAIL);
         pool.hold(block);
         self.queued_bytes += len;
         let place = Place { block, offset: start as u32, len: len as u32 };

@@ -32,6 +32,7 @@ pub(crate) enum Verdict {
 
 impl Session {
     /// Takes a datagram that is not contextless.
+    #[inline]
     pub(crate) fn receive(&mut self, shared: &mut Shared, codec: &mut Codec, datagram: &[u8]) -> Verdict {
         if matches!(self.state, State::Connecting | State::Ended) {
             return Verdict::NotOurs;

@@ -319,7 +319,7 @@ impl Session {
         }
         // What waited for its time to leave.
         let waits = self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()));
-        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&self.rtt, now)) {
+        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt), now)) {
             self.talk(shared);
         }
         Ok(())
