@@ -1,6 +1,7 @@
 //! Where datagrams come from and go to.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// The kind of an [`Address`].
@@ -17,7 +18,7 @@ pub enum Family {
 }
 
 /// The far end of a session. Compared as a whole, so unused bytes are zero: build one from a [`SocketAddr`] or with [`Address::opaque`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Eq, Default)]
 pub struct Address {
     /// IPv4 in the first four bytes, IPv6 in all sixteen.
     pub(crate) ip: [u8; 16],
@@ -64,9 +65,32 @@ impl Address {
         }
     }
 
+    /// All of it, in words: tables hash and compare addresses with every datagram.
+    #[inline]
+    fn words(&self) -> [u64; 3] {
+        let ip = u128::from_ne_bytes(self.ip);
+        let rest = u64::from(self.scope_id) << 32 | u64::from(self.port) << 16 | u64::from(self.family as u8);
+        [ip as u64, (ip >> 64) as u64, rest]
+    }
+
     /// True where both are the same machine, whatever the port.
     pub(crate) fn same_host(&self, other: &Address) -> bool {
         self.family == other.family && self.ip == other.ip && self.scope_id == other.scope_id
+    }
+}
+
+impl PartialEq for Address {
+    #[inline]
+    fn eq(&self, other: &Address) -> bool {
+        let ([a, b, c], [x, y, z]) = (self.words(), other.words());
+        (a ^ x) | (b ^ y) | (c ^ z) == 0
+    }
+}
+
+impl Hash for Address {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.words().into_iter().for_each(|word| state.write_u64(word));
     }
 }
 

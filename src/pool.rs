@@ -69,14 +69,22 @@ impl Pool {
     }
 
     /// A block with at least `len` bytes of room that `cursor` appends to.
+    #[inline]
     pub(crate) fn reserve(&mut self, cursor: &mut Cursor, len: usize, size: Size) -> u32 {
-        if let Some(block) = cursor.0 {
-            let data = &self.blocks[block as usize].data;
-            if data.capacity() - data.len() >= len {
-                return block;
-            }
-            self.release(block);
+        match cursor.0 {
+            Some(block) if self.has_room(block, len) => block,
+            _ => self.next_block(cursor, len, size),
         }
+    }
+
+    fn has_room(&self, block: u32, len: usize) -> bool {
+        let data = &self.blocks[block as usize].data;
+        data.capacity() - data.len() >= len
+    }
+
+    #[cold]
+    fn next_block(&mut self, cursor: &mut Cursor, len: usize, size: Size) -> u32 {
+        self.close(cursor);
         let size = size as usize;
         let data = if len > self.sizes[size] {
             Vec::with_capacity(len)
@@ -106,12 +114,13 @@ impl Pool {
     }
 
     /// Appends `bytes` and holds the block for them.
+    #[inline]
     pub(crate) fn append(&mut self, cursor: &mut Cursor, bytes: &[u8], size: Size) -> Place {
         let block = self.reserve(cursor, bytes.len(), size);
-        let data = self.data_mut(block);
-        let offset = data.len() as u32;
-        data.extend_from_slice(bytes);
-        self.hold(block);
+        let held = &mut self.blocks[block as usize];
+        let offset = held.data.len() as u32;
+        held.data.extend_from_slice(bytes);
+        held.holders += 1;
         Place { block, offset, len: bytes.len() as u32 }
     }
 

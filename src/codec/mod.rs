@@ -20,12 +20,15 @@ pub(crate) struct Sealing {
     crc_start: u32,
     crc_length: u8,
     passes: [Pass; 2],
+    /// Bytes that the passes add to a packet at most: a flag for each compression.
+    expansion: u8,
 }
 
 impl Sealing {
     /// From a SessionResponse. A CRC has at most 4 bytes, whatever `crc_length` says.
     pub(crate) fn new(crc_seed: u32, crc_length: u8, passes: [Pass; 2]) -> Self {
-        Sealing { crc_start: wire::crc_start(crc_seed), crc_length: crc_length.min(4), passes }
+        let expansion = passes.iter().filter(|pass| matches!(pass, Pass::Compress | Pass::Compress2)).count() as u8;
+        Sealing { crc_start: wire::crc_start(crc_seed), crc_length: crc_length.min(4), passes, expansion }
     }
 
     /// Bytes of CRC behind each packet.
@@ -33,12 +36,11 @@ impl Sealing {
         self.crc_length.into()
     }
 
-    /// Bytes that the passes add to a packet at most: a flag for each compression.
+    /// Bytes that the passes add to a packet at most.
     pub(crate) fn expansion(&self) -> usize {
-        self.passes.iter().filter(|pass| matches!(pass, Pass::Compress | Pass::Compress2)).count()
+        self.expansion.into()
     }
 
-    /// No pass transforms anything: a packet can be sealed where it stands ([`append_crc`]).
     /// No datagram tells which of the two sealed it.
     pub(crate) fn same_as(&self, other: &Sealing) -> bool {
         self.crc_length.min(other.crc_length) == 0 || self.crc_start == other.crc_start
@@ -48,19 +50,25 @@ impl Sealing {
         self.passes
     }
 
+    /// No pass transforms anything: a packet can be sealed where it stands ([`append_crc`]).
     pub(crate) fn is_plain(&self) -> bool {
         self.passes == [Pass::None; 2]
     }
 
     /// The packet in front of the right CRC.
+    #[inline]
     fn verify<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
         let len = datagram.len().checked_sub(self.crc_length()).filter(|&len| len > 0)?;
-        let (packet, received) = datagram.split_at(len);
-        let right = received.is_empty() || {
-            let received = received.iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
-            // Only the low bytes are on the wire.
-            (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0
+        let packet = &datagram[..len];
+        if self.crc_length == 0 {
+            return Some(packet);
+        }
+        let received = match datagram.last_chunk() {
+            Some(last) => u32::from_be_bytes(*last),
+            None => datagram[len..].iter().fold(0, |value, &byte| value << 8 | u32::from(byte)),
         };
+        // Only the low bytes are on the wire.
+        let right = (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0;
         right.then_some(packet)
     }
 }

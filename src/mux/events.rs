@@ -1,11 +1,11 @@
 //! Events on their way to the host.
 //!
-//! A datagram's messages are one record until they are handed out; only then is a bundle taken apart and deciphered, because the host may set the cipher
-//! between two messages of one datagram.
+//! A datagram's messages are one record from the wire to the host's array; only there is a bundle taken apart. What needs a cipher is deciphered when it is
+//! handed out, because the host may set the cipher between two messages of one datagram.
 
 use std::collections::VecDeque;
 
-use super::sessions::Sessions;
+use super::sessions::{Reading, Sessions};
 use crate::address::Address;
 use crate::cipher::Rc4;
 use crate::config::Config;
@@ -17,12 +17,21 @@ use crate::wire;
 pub(crate) enum Kind {
     ConnectRequest(Place),
     Connected(Place),
-    Message(Channel, Place),
-    /// Messages, each behind its length.
-    Bundle(Channel, Place),
+    Messages(Messages),
     Writable,
     Disconnected(EndedBy, u16),
     Rebound(Address),
+}
+
+/// What one datagram brought.
+#[derive(Clone, Copy)]
+pub(crate) struct Messages {
+    place: Place,
+    /// Of these, those in `place`.
+    count: u32,
+    channel: Channel,
+    /// Each stands behind its length.
+    bundled: bool,
 }
 
 /// One record of the queue.
@@ -43,11 +52,13 @@ pub(crate) struct EventQueue {
     queue: VecDeque<Record>,
     /// Sessions whose records had to wait for the next drain.
     held: Vec<(SessionId, Held)>,
-    /// What the current drain hands out.
+    /// What the current drain hands out: each record holds its block until the next one.
     drained: Vec<Record>,
+    /// Events in there.
+    handed: usize,
     /// Its number.
     drain: u32,
-    messages: usize,
+    waiting: usize,
     bytes: u64,
     most_messages: usize,
     most_bytes: u64,
@@ -61,8 +72,9 @@ impl EventQueue {
             queue: VecDeque::new(),
             held: Vec::new(),
             drained: Vec::new(),
+            handed: 0,
             drain: 0,
-            messages: 0,
+            waiting: 0,
             bytes: 0,
             most_messages: config.max_queued_events as usize,
             most_bytes: config.max_queued_bytes,
@@ -71,7 +83,7 @@ impl EventQueue {
 
     /// No room for another message.
     pub(crate) fn full(&self) -> bool {
-        self.messages >= self.most_messages || self.bytes >= self.most_bytes
+        self.waiting >= self.most_messages || self.bytes >= self.most_bytes
     }
 
     /// Something waits for the host.
@@ -97,41 +109,39 @@ impl EventQueue {
     /// Queues one message that stands in `payload`.
     pub(crate) fn message(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) {
         let place = self.pool.append(&mut self.cursor, payload, Size::Large);
-        self.count(1, place);
-        self.push(whose, time_us, Kind::Message(channel, place));
+        self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false });
     }
 
     /// Queues one message in a buffer of its own, or the bundle in it. Returns how many messages that were, and whether all of it was well formed.
     pub(crate) fn owned(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, message: Vec<u8>) -> (u64, bool) {
-        let bundle = message.starts_with(&wire::BUNDLE_HEAD);
-        let head = if bundle { wire::BUNDLE_HEAD.len() } else { 0 };
+        let bundled = message.starts_with(&wire::BUNDLE_HEAD);
+        let head = if bundled { wire::BUNDLE_HEAD.len() } else { 0 };
         let body = message.len() - head;
-        let (messages, intact) = if bundle { measure(&message[head..]) } else { (1, body) };
-        if messages > 0 {
+        let (count, intact) = if bundled { measure(&message[head..]) } else { (1, body) };
+        if count > 0 {
             let place = Place { block: self.pool.adopt(message), offset: head as u32, len: intact as u32 };
-            self.count(messages, place);
-            self.push(whose, time_us, if bundle { Kind::Bundle(channel, place) } else { Kind::Message(channel, place) });
+            self.messages(whose, time_us, Messages { place, count, channel, bundled });
         }
-        (messages, intact == body)
+        (count.into(), intact == body)
     }
 
     /// Queues the messages of the bundle `body`: what stands behind its opcode. Those before a malformed one are queued. Returns as [`EventQueue::owned`].
     pub(crate) fn bundle(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
-        let (messages, intact) = measure(body);
-        if messages > 0 {
+        let (count, intact) = measure(body);
+        if count > 0 {
             let place = self.pool.append(&mut self.cursor, &body[..intact], Size::Large);
-            self.count(messages, place);
-            self.push(whose, time_us, Kind::Bundle(channel, place));
+            self.messages(whose, time_us, Messages { place, count, channel, bundled: true });
         }
-        (messages, intact == body.len())
+        (count.into(), intact == body.len())
     }
 
-    fn count(&mut self, messages: u64, place: Place) {
-        self.messages += messages as usize;
-        self.bytes += u64::from(place.len);
+    fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
+        self.waiting += messages.count as usize;
+        self.bytes += u64::from(messages.place.len);
+        self.push(whose, time_us, Kind::Messages(messages));
     }
 
-    /// Prepares at most `max` events to be read with [`EventQueue::events`], and ends what the last drain lent.
+    /// Prepares at most `max` events to be read with [`EventQueue::drained`], and ends what the last drain lent.
     pub(crate) fn drain(&mut self, sessions: &mut Sessions, max: usize) {
         for record in self.drained.drain(..) {
             if let Some(place) = record.kind.place() {
@@ -141,10 +151,10 @@ impl EventQueue {
                 sessions.forget(record.session);
             }
         }
-        self.pool.end_loans();
+        self.handed = 0;
         self.drain = self.drain.wrapping_add(1).max(1);
         for (session, mut records) in std::mem::take(&mut self.held) {
-            while self.drained.len() < max
+            while self.handed < max
                 && let Some(record) = records.pop_front()
             {
                 if let Some(rest) = self.hand_out(sessions, record, max) {
@@ -156,7 +166,7 @@ impl EventQueue {
                 self.held.push((session, records));
             }
         }
-        while self.drained.len() < max
+        while self.handed < max
             && let Some(record) = self.queue.pop_front()
         {
             if !self.held.is_empty()
@@ -164,16 +174,11 @@ impl EventQueue {
             {
                 records.push_back(record);
             } else if let Some(rest) = self.hand_out(sessions, record, max) {
-                if self.drained.len() < max {
+                if self.handed < max {
                     self.held.push((rest.session, Held::from([rest])));
                 } else {
                     self.queue.push_front(rest);
                 }
-            }
-        }
-        for record in &self.drained {
-            if let Some(place) = record.kind.place() {
-                self.pool.lend(place.block);
             }
         }
         if self.queue.is_empty() && self.held.is_empty() {
@@ -182,53 +187,63 @@ impl EventQueue {
     }
 
     /// Hands out one record, deciphered. What must wait comes back: the rest of a bundle, or all of it.
+    #[inline]
     fn hand_out(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
-        let (channel, mut place, bundle) = match record.kind {
-            Kind::Message(channel, place) => (channel, place, false),
-            Kind::Bundle(channel, place) => (channel, place, true),
+        // Nearly always: messages as they came, all of them.
+        if let Kind::Messages(messages) = record.kind
+            && messages.count as usize <= max - self.handed
+            && sessions.reads_plain(record.session)
+        {
+            self.waiting -= messages.count as usize;
+            self.bytes -= u64::from(messages.place.len);
+            return self.hand(record, messages.count as usize);
+        }
+        self.hand_out_piecewise(sessions, record, max)
+    }
+
+    #[inline(never)]
+    fn hand_out_piecewise(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
+        let mut messages = match record.kind {
+            Kind::Messages(messages) => messages,
             Kind::Disconnected(..) => {
                 sessions.let_go(record.session);
-                self.drained.push(record);
-                return None;
+                return self.hand(record, 1);
             }
             Kind::Rebound(_) => {
                 sessions.rebound_heard(record.session);
-                self.drained.push(record);
-                return None;
+                return self.hand(record, 1);
             }
-            Kind::ConnectRequest(_) | Kind::Connected(_) | Kind::Writable => {
-                self.drained.push(record);
-                return None;
-            }
+            Kind::ConnectRequest(_) | Kind::Connected(_) | Kind::Writable => return self.hand(record, 1),
         };
-        loop {
-            let Ok(cipher) = sessions.receiving(record.session, channel, self.drain) else {
-                let kind = if bundle { Kind::Bundle(channel, place) } else { Kind::Message(channel, place) };
-                return Some(Record { kind, ..record });
+        while self.handed < max {
+            let (count, cipher) = match sessions.reading(record.session, messages.channel, self.drain) {
+                Reading::Plain => (messages.count.min((max - self.handed).min(u32::MAX as usize) as u32), None),
+                Reading::Single => (1, None),
+                Reading::Ciphered(cipher) => (1, Some(cipher)),
+                Reading::Later => break,
             };
-            let (mut message, used) = match bundle {
-                false => (place, place.len as usize),
-                true => {
-                    let (len, head) = wire::read_bundle_len(self.pool.bytes(place)).unwrap_or_default();
-                    (place.skip(head).first(len), head + len)
-                }
-            };
-            self.messages -= 1;
-            self.bytes -= used as u64;
+            let (mut first, rest) = messages.split(count, &self.pool);
+            self.waiting -= first.count as usize;
+            self.bytes -= u64::from(messages.place.len - rest.place.len);
             if let Some(cipher) = cipher {
-                message = self.decipher(cipher, message);
+                first.place = self.decipher(cipher, first.place);
             }
-            self.pool.hold(message.block);
-            self.drained.push(Record { kind: Kind::Message(channel, message), ..record });
-            place = place.skip(used);
-            if place.len == 0 || !bundle {
-                self.pool.release(place.block);
+            self.hand(Record { kind: Kind::Messages(first), ..record }, first.count as usize);
+            if rest.count == 0 {
                 return None;
             }
-            if self.drained.len() == max {
-                return Some(Record { kind: Kind::Bundle(channel, place), ..record });
-            }
+            self.pool.hold(rest.place.block);
+            messages = rest;
         }
+        Some(Record { kind: Kind::Messages(messages), ..record })
+    }
+
+    /// Hands out a record of so many events. Nothing of it waits.
+    #[inline]
+    fn hand(&mut self, record: Record, events: usize) -> Option<Record> {
+        self.drained.push(record);
+        self.handed += events;
+        None
     }
 
     /// Deciphers a message where it stands. A ciphertext that begins with a zero was sent with one more in front.
@@ -239,43 +254,102 @@ impl EventQueue {
         message
     }
 
-    /// How many events the drain prepared.
-    pub(crate) fn len(&self) -> usize {
-        self.drained.len()
+    /// What the drain prepared.
+    pub(crate) fn drained(&self) -> Drained<'_> {
+        Drained { pool: &self.pool, records: self.drained.iter(), bundle: None, left: self.handed }
+    }
+}
+
+/// The events of a drain, lent: this is where bundles are taken apart.
+pub(crate) struct Drained<'a> {
+    pool: &'a Pool,
+    records: std::slice::Iter<'a, Record>,
+    /// The bundle that is being taken apart, and what is left of it.
+    bundle: Option<(&'a Record, Channel, &'a [u8])>,
+    left: usize,
+}
+
+impl<'a> Iterator for Drained<'a> {
+    type Item = Event<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Event<'a>> {
+        let (record, kind) = match self.bundle.take() {
+            Some((record, channel, rest)) => self.unbundle(record, channel, rest),
+            None => {
+                let record = self.records.next()?;
+                match record.kind {
+                    Kind::Messages(Messages { place, channel, bundled: true, .. }) => {
+                        self.unbundle(record, channel, self.pool.bytes(place))
+                    }
+                    Kind::Messages(Messages { place, channel, .. }) => {
+                        (record, EventKind::Message { channel, data: self.pool.bytes(place) })
+                    }
+                    Kind::ConnectRequest(place) => (record, EventKind::ConnectRequest { application_protocol: self.pool.bytes(place) }),
+                    Kind::Connected(place) => (record, EventKind::Connected { application_protocol: self.pool.bytes(place) }),
+                    Kind::Writable => (record, EventKind::Writable),
+                    Kind::Disconnected(by, reason) => (record, EventKind::Disconnected { by, reason }),
+                    Kind::Rebound(address) => (record, EventKind::Rebound { address }),
+                }
+            }
+        };
+        self.left -= 1;
+        Some(Event { session: record.session, user_data: record.user_data, time_us: record.time_us, kind })
     }
 
-    /// What the drain prepared.
-    pub(crate) fn event(&self, index: usize) -> Option<Event<'_>> {
-        let record = self.drained.get(index)?;
-        let kind = match record.kind {
-            Kind::ConnectRequest(place) => EventKind::ConnectRequest { application_protocol: self.pool.bytes(place) },
-            Kind::Connected(place) => EventKind::Connected { application_protocol: self.pool.bytes(place) },
-            Kind::Message(channel, place) | Kind::Bundle(channel, place) => EventKind::Message { channel, data: self.pool.bytes(place) },
-            Kind::Writable => EventKind::Writable,
-            Kind::Disconnected(by, reason) => EventKind::Disconnected { by, reason },
-            Kind::Rebound(address) => EventKind::Rebound { address },
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'a> Drained<'a> {
+    /// The first message of what is left of a bundle.
+    #[inline]
+    fn unbundle(&mut self, record: &'a Record, channel: Channel, bundle: &'a [u8]) -> (&'a Record, EventKind<'a>) {
+        let (data, rest) = wire::split_bundle(bundle).unwrap_or_default();
+        if !rest.is_empty() {
+            self.bundle = Some((record, channel, rest));
+        }
+        (record, EventKind::Message { channel, data })
+    }
+}
+
+impl Messages {
+    /// The first `n`, and the rest. One alone is not bundled.
+    fn split(self, n: u32, pool: &Pool) -> (Messages, Messages) {
+        if n == self.count && !(n == 1 && self.bundled) {
+            return (self, Messages { count: 0, place: self.place.skip(self.place.len as usize), ..self });
+        }
+        let all = pool.bytes(self.place);
+        let (mut message, mut rest) = (all, all);
+        for _ in 0..n {
+            (message, rest) = wire::split_bundle(rest).unwrap_or_default();
+        }
+        let used = all.len() - rest.len();
+        let after = Messages { count: self.count - n, place: self.place.skip(used), ..self };
+        let before = match n {
+            1 => Messages { count: 1, bundled: false, place: self.place.first(used).skip(used - message.len()), ..self },
+            _ => Messages { count: n, place: self.place.first(used), ..self },
         };
-        Some(Event { session: record.session, user_data: record.user_data, time_us: record.time_us, kind })
+        (before, after)
     }
 }
 
 impl Kind {
     fn place(&self) -> Option<Place> {
         match *self {
-            Kind::ConnectRequest(place) | Kind::Connected(place) | Kind::Message(_, place) | Kind::Bundle(_, place) => Some(place),
+            Kind::ConnectRequest(place) | Kind::Connected(place) | Kind::Messages(Messages { place, .. }) => Some(place),
             Kind::Writable | Kind::Disconnected(..) | Kind::Rebound(_) => None,
         }
     }
 }
 
 /// How many whole messages a bundle holds, and in how many bytes.
-fn measure(body: &[u8]) -> (u64, usize) {
-    let (mut messages, mut at) = (0, 0);
-    while let Some((len, head)) = wire::read_bundle_len(&body[at..])
-        && body.len() - at - head >= len
-    {
-        at += head + len;
+fn measure(body: &[u8]) -> (u32, usize) {
+    let (mut messages, mut rest) = (0, body);
+    while let Some((_, behind)) = wire::split_bundle(rest) {
+        rest = behind;
         messages += 1;
     }
-    (messages, at)
+    (messages, body.len() - rest.len())
 }

@@ -21,7 +21,7 @@ use crate::session::{Beginning, Ending, Session, Shared, State, Verdict};
 use crate::stats::Stats;
 use crate::wire::opcode;
 
-use events::{EventQueue, Kind};
+use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
 use outbox::Outbox;
 use sessions::Sessions;
@@ -196,23 +196,18 @@ impl ExactSizeIterator for Outgoing<'_> {}
 
 /// Events lent by [`Multiplexer::drain_events`].
 #[must_use = "an event is handed out once"]
-pub struct Events<'a> {
-    queue: &'a EventQueue,
-    next: usize,
-}
+pub struct Events<'a>(Drained<'a>);
 
 impl<'a> Iterator for Events<'a> {
     type Item = Event<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Event<'a>> {
-        let event = self.queue.event(self.next)?;
-        self.next += 1;
-        Some(event)
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.queue.len() - self.next;
-        (left, Some(left))
+        self.0.size_hint()
     }
 }
 
@@ -246,6 +241,7 @@ impl Multiplexer {
             stats: Stats::default(),
             work: Vec::new(),
             sealed: Vec::new(),
+            unsealed: Vec::new(),
             config,
         };
         let config = &shared.config;
@@ -283,10 +279,10 @@ impl Multiplexer {
     }
 
     fn contextual(&mut self, from: &Address, datagram: &[u8]) {
-        let Some(id) = self.sessions.find(from) else { return self.first_datagram(from, datagram) };
         let Multiplexer { sessions, shared, codec, .. } = self;
-        let Some(session) = sessions.get_mut(id) else { return };
-        if session.receive(shared, codec, datagram) == Verdict::NotOurs {
+        let Some(session) = sessions.find_mut(from) else { return self.first_datagram(from, datagram) };
+        let (verdict, id) = (session.receive(shared, codec, datagram), session.id);
+        if verdict == Verdict::NotOurs {
             self.not_the_sessions(id, from, datagram);
         } else if session.has_ended() {
             self.ended(id);
@@ -395,7 +391,7 @@ impl Multiplexer {
     /// At most `max` events, lent until the next call of this function. None means that nothing is left.
     pub fn drain_events(&mut self, max: usize) -> Events<'_> {
         self.shared.events.drain(&mut self.sessions, max);
-        Events { queue: &self.shared.events, next: 0 }
+        Events(self.shared.events.drained())
     }
 
     /// Asks `to` for a session: [`crate::EventKind::Connected`] follows, or `Disconnected` with code 5.
@@ -444,8 +440,10 @@ impl Multiplexer {
     /// [`Error::StaleSession`], [`Error::State`] before it is connected or after a disconnect, [`Error::InvalidArgument`] for an empty message,
     /// [`Error::TooLarge`] above [`Config::max_message`], [`Error::WouldBlock`] while the send queue is full: [`crate::EventKind::Writable`] follows.
     pub fn send(&mut self, session: SessionId, channel: Channel, data: &[u8]) -> Result<(), Error> {
-        let (session, shared) = self.session_mut(session)?;
-        session.send(shared, channel, data)
+        match self.sessions.get_mut(session) {
+            Some(session) => session.send(&mut self.shared, channel, data),
+            None => Err(if self.sessions.knows(session) { Error::State } else { Error::StaleSession }),
+        }
     }
 
     /// Ends a session, or refuses a connect request (with reason 10). [`crate::EventKind::Disconnected`] follows, after what was received before.

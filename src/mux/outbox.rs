@@ -26,6 +26,8 @@ pub(crate) struct Outbox {
     most: usize,
     /// What the current drain hands out.
     leaving: Vec<Ready>,
+    /// The blocks that these stand in, held once for each run of them.
+    held: Vec<u32>,
 }
 
 impl Outbox {
@@ -37,6 +39,7 @@ impl Outbox {
             cursor: Cursor::default(),
             waiting: VecDeque::new(),
             leaving: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -55,16 +58,21 @@ impl Outbox {
         !self.waiting.is_empty()
     }
 
-    /// Hands out the datagram at `place`, which this takes a hold of.
+    /// Hands out the datagram at `place`, whose block this takes a hold of.
+    #[inline]
     pub(crate) fn leave(&mut self, place: Place, session: SessionId, to: Address) {
-        self.pool.hold(place.block);
+        if self.held.last() != Some(&place.block) {
+            self.pool.hold(place.block);
+            self.held.push(place.block);
+        }
         self.leaving.push(Ready { place, session: Some(session), to });
     }
 
     /// Hands out `datagram`.
     pub(crate) fn leave_copy(&mut self, datagram: &[u8], session: SessionId, to: Address) {
         let place = self.pool.append(&mut self.cursor, datagram, Size::Large);
-        self.leaving.push(Ready { place, session: Some(session), to });
+        self.leave(place, session, to);
+        self.pool.release(place.block);
     }
 
     /// How many datagrams the current drain hands out so far.
@@ -77,14 +85,16 @@ impl Outbox {
         while self.leaving.len() < max
             && let Some(ready) = self.waiting.pop_front()
         {
+            // Its hold becomes the drain's.
+            self.held.push(ready.place.block);
             self.leaving.push(ready);
         }
     }
 
     /// What the drain handed out, lent until [`Outbox::end_loans`].
     pub(crate) fn lend(&mut self) {
-        for ready in &self.leaving {
-            self.pool.lend(ready.place.block);
+        for &block in &self.held {
+            self.pool.lend(block);
         }
     }
 
@@ -95,8 +105,9 @@ impl Outbox {
 
     /// Lets go of what the current drain handed out: lent blocks stay as they are.
     pub(crate) fn release(&mut self) {
-        for ready in self.leaving.drain(..) {
-            self.pool.release(ready.place.block);
+        self.leaving.clear();
+        for block in self.held.drain(..) {
+            self.pool.release(block);
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Sessions {
     hash: FixedState,
     open: u32,
     departed: u32,
+    /// Where the last datagram's session was: they come in runs.
+    last: u32,
 }
 
 /// The slot that an id names, whoever is in it.
@@ -55,6 +57,7 @@ impl Sessions {
             hash: FixedState::with_seed(hash_key),
             open: 0,
             departed: 0,
+            last: 0,
         }
     }
 
@@ -169,8 +172,29 @@ impl Sessions {
     }
 
     pub(crate) fn find(&self, address: &Address) -> Option<SessionId> {
+        self.slot_at(address).map(|slot| session_in(&self.slots, slot).id)
+    }
+
+    fn slot_at(&self, address: &Address) -> Option<u32> {
         let hash = self.hash.hash_one(address);
-        self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).map(|&slot| session_in(&self.slots, slot).id)
+        self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).copied()
+    }
+
+    /// The slot holds a session that a look-up by this address would find.
+    fn is_at(&self, slot: u32, address: &Address) -> bool {
+        match self.slots.get(slot as usize) {
+            Some(Slot { occupant: Occupant::Session(session), .. }) => session.address == *address && !session.has_ended(),
+            _ => false,
+        }
+    }
+
+    /// The session at an address.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, address: &Address) -> Option<&mut Session> {
+        if !self.is_at(self.last, address) {
+            self.last = self.slot_at(address)?;
+        }
+        self.at_mut(self.last)
     }
 
     /// The session of a host that knows both session id and CRC seed.
@@ -223,17 +247,31 @@ impl Sessions {
         self.slot(id).is_some_and(|slot| !matches!(slot.occupant, Occupant::Vacant))
     }
 
-    /// For a message that is handed out in drain number `drain`: the cipher of its channel, or `Err` where it has to wait for the next drain.
-    pub(crate) fn receiving(&mut self, id: SessionId, channel: Channel, drain: u32) -> Result<Option<&mut Rc4>, Wait> {
+    /// No channel of the session has to wait or to be deciphered.
+    pub(crate) fn reads_plain(&self, id: SessionId) -> bool {
+        self.get(id).is_none_or(Session::reads_plain)
+    }
+
+    /// How the next message of a channel is read that is handed out in drain number `drain`.
+    #[inline]
+    pub(crate) fn reading(&mut self, id: SessionId, channel: Channel, drain: u32) -> Reading<'_> {
         match self.get_mut(id) {
-            Some(session) => session.hand_out(channel, drain),
-            None => Ok(None),
+            Some(session) => session.reading(channel, drain),
+            None => Reading::Plain,
         }
     }
 }
 
-/// The message waits for the next drain.
-pub(crate) struct Wait;
+/// How a message is read that is handed out.
+pub(crate) enum Reading<'a> {
+    /// As it came, and so are all behind it in this drain.
+    Plain,
+    /// As it came; the next one waits for the next drain.
+    Single,
+    Ciphered(&'a mut Rc4),
+    /// It waits for the next drain.
+    Later,
+}
 
 fn session_in(slots: &[Slot], slot: u32) -> &Session {
     match &slots[slot as usize].occupant {

@@ -5,6 +5,7 @@
 //! leave at that rate, now and then a little faster to see whether there is more. (The ideas are BBR's; what is here is what one session needs of them.)
 
 use super::rtt::Rtt;
+use super::sender::Acknowledged;
 use crate::config::{Config, Congestion};
 
 /// Packets under way in the first round trip.
@@ -16,14 +17,22 @@ const REMEMBERED: usize = 10;
 /// Gains are in 256ths. While starting, the rate may grow 2.89 times in a round trip: the least that doubles what is delivered in each.
 const STARTUP: u64 = 739;
 const STEADY: u64 = 256;
-/// Half a round trip of looking for more, and half of draining what that left in queues, then six at the rate that was found.
-const CYCLE: [u64; 8] = [320, 192, STEADY, STEADY, STEADY, STEADY, STEADY, STEADY];
+/// Rounds after the start in which it is still found out what it lost.
+const SETTLING: u32 = 4;
+/// A round trip of looking for more, one of draining what that left in queues, then six at the rate that was found.
+const CYCLE: usize = 8;
+/// How much faster it looks for more: by a quarter as long as that brings something, else less each time.
+const MOST_SEARCH: u64 = STEADY / 4;
+const LEAST_SEARCH: u64 = STEADY / 16;
 /// Rounds without growth by a quarter that end the start.
 const PLATEAU: u32 = 3;
+/// The time between two rounds of a slow host's loop.
+const LUMP_US: u64 = 16_000;
 /// Samples in a round that tell its shortest round trip.
 const ENOUGH_SAMPLES: u32 = 8;
-/// A host that comes late may send what it missed of this long.
-const CREDIT_US: u64 = 25_000;
+/// A host that comes late may send what it missed of an eighth of a round trip, within these bounds.
+const LEAST_CREDIT_US: u64 = 2_000;
+const MOST_CREDIT_US: u64 = 20_000;
 /// Packets of a probe: two that went before, and a new one, since some peers acknowledge nothing else.
 pub(crate) const PROBE: usize = 2;
 
@@ -46,10 +55,20 @@ pub(crate) struct Departure {
     idle: bool,
 }
 
+/// What a path allows ([`Path::allowance`]).
+pub(crate) struct Allowance {
+    window: u64,
+    /// Bytes per second, where packets are paced.
+    pace: Option<u64>,
+    /// How far a host that comes late may catch up, in microseconds.
+    credit: u64,
+}
+
 /// What is known of the path while reliable packets are under way. Sizes are bytes, rates bytes per second.
 #[derive(Default)]
 pub(crate) struct Path {
-    fixed: Option<u64>,
+    /// As much as the sender's reach allows, at any rate.
+    fixed: bool,
     packet: u64,
     phase: Phase,
     under_way: u64,
@@ -57,8 +76,9 @@ pub(crate) struct Path {
     delivered_at: u64,
     heard_at: u64,
     fed_at: u64,
-    /// The highest rate of delivery in each of the last rounds.
+    /// The highest rate of delivery in each of the last rounds, and the highest of these.
     rates: [u64; REMEMBERED],
+    rate: u64,
     round: usize,
     /// The round ends when something is acknowledged that left after this much was delivered.
     round_ends: u64,
@@ -68,10 +88,20 @@ pub(crate) struct Path {
     /// In this round: the shortest round trip, and what was delivered and lost.
     round_rtt: u64,
     round_samples: u32,
+    /// The shortest round trip in the block of samples that is being taken and how many it has, and in the last one.
+    block: [u64; 2],
+    block_rtt: u64,
     round_delivered: u64,
     round_lost: u64,
+    /// All of the last round stood in a queue.
+    queue: bool,
+    /// Rounds until losses are none of the start's.
+    settling: u32,
     /// Share lost in the last rounds, in 256ths, as far as queues are not to blame.
     loss: u64,
+    /// How much faster than steady it looks for more, in 256ths, and what the rate was before.
+    search: u64,
+    searched_from: u64,
     /// Until this much is delivered, the host had nothing more to send.
     idle_until: u64,
     /// When the next packet may leave, in nanoseconds.
@@ -91,12 +121,22 @@ pub(crate) struct Path {
 impl Path {
     pub(crate) fn begin(&mut self, config: &Config, packet: usize, now: u64) {
         let packet = packet as u64;
-        let fixed = (config.congestion == Congestion::Fixed).then_some(packet * u64::from(config.send_window));
-        *self = Path { fixed, packet, delivered_at: now, heard_at: now, progress_at: now, round_rtt: u64::MAX, ..Path::default() };
+        let fixed = config.congestion == Congestion::Fixed;
+        *self = Path {
+            fixed,
+            packet,
+            delivered_at: now,
+            heard_at: now,
+            progress_at: now,
+            round_rtt: u64::MAX,
+            block: [u64::MAX, 0],
+            block_rtt: u64::MAX,
+            ..Path::default()
+        };
     }
 
     fn rate(&self) -> u64 {
-        self.rates.iter().copied().max().unwrap_or_default()
+        self.rate
     }
 
     /// Bytes that the path holds at its rate.
@@ -105,12 +145,14 @@ impl Path {
     }
 
     fn window(&self, rtt: &Rtt) -> u64 {
-        if let Some(fixed) = self.fixed {
-            return fixed;
+        if self.fixed {
+            return u64::MAX;
         }
         let least = LEAST_WINDOW * self.packet;
-        let gain = if self.phase == Phase::Startup { 9 * STEADY / 4 } else { 2 * STEADY };
-        let window = self.product(rtt).saturating_mul(gain) / (STEADY - self.loss) + least;
+        let gain = if self.phase == Phase::Startup { 15 * STEADY / 8 } else { 2 * STEADY };
+        // Acknowledgements come in lumps: the peer's host has its own clock.
+        let lump = self.rate().saturating_mul(LUMP_US) / 1_000_000;
+        let window = (self.product(rtt).saturating_mul(gain) / STEADY + lump).saturating_mul(STEADY) / (STEADY - self.loss) + least;
         if self.phase == Phase::Startup { window.max(INITIAL_WINDOW * self.packet) } else { window }
     }
 
@@ -122,14 +164,28 @@ impl Path {
                 return (rate.saturating_mul(STARTUP) / STEADY).max(INITIAL_WINDOW * self.packet * 1_000_000 / rtt.smoothed());
             }
             Phase::Drain => STEADY / 3,
-            Phase::Cruise(index, _) => CYCLE[index],
+            Phase::Cruise(0, _) => STEADY + self.search,
+            Phase::Cruise(1, _) => STEADY - self.search,
+            // Rates of delivery are found a little too high rather than too low: what that leaves in queues is let out again.
+            Phase::Cruise(..) if self.queue => STEADY - STEADY / 8,
+            Phase::Cruise(..) => STEADY,
         };
         (rate.saturating_mul(gain) / (STEADY - self.loss)).max(1)
     }
 
+    /// What may leave, good until something is acknowledged or lost.
+    pub(crate) fn allowance(&self, rtt: &Rtt) -> Allowance {
+        let paced = self.rate() > 0 && !self.fixed;
+        Allowance {
+            window: self.window(rtt),
+            pace: paced.then(|| self.pace(rtt)),
+            credit: (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US),
+        }
+    }
+
     /// True where a packet may leave now.
-    pub(crate) fn may_send(&self, rtt: &Rtt, now: u64) -> bool {
-        self.probing > 0 || (self.under_way < self.window(rtt) && self.pace_at <= now * 1000)
+    pub(crate) fn may_send(&self, allowance: &Allowance, now: u64) -> bool {
+        self.probing > 0 || (self.under_way < allowance.window && self.pace_at <= now * 1000)
     }
 
     /// When the next packet may leave, if only its time has not come.
@@ -140,6 +196,11 @@ impl Path {
     /// Packets that may leave past what the peer is believed to hold.
     pub(crate) fn beyond(&self) -> u32 {
         self.probing.min(1)
+    }
+
+    /// When something new was last acknowledged, or the first packet left.
+    pub(crate) fn heard_at(&self) -> u64 {
+        self.heard_at
     }
 
     /// True where something new was acknowledged not long ago: then what is not acknowledged in time is lost, else perhaps all is.
@@ -186,33 +247,38 @@ impl Path {
     }
 
     /// A packet leaves, for the first time or again.
-    pub(crate) fn sent(&mut self, bytes: usize, rtt: &Rtt, now: u64) -> Departure {
+    pub(crate) fn sent(&mut self, bytes: usize, allowance: &Allowance, now: u64) -> Departure {
         if self.under_way == 0 {
             // The clock of deliveries starts with this one.
             (self.delivered_at, self.heard_at, self.progress_at) = (now, now, now);
         }
         self.under_way += bytes as u64;
         self.probing = self.probing.saturating_sub(1);
-        if self.rate() > 0 && self.fixed.is_none() {
-            let credit = CREDIT_US.min((rtt.smoothed() / 4).max(5_000));
-            self.pace_at = self.pace_at.max(now.saturating_sub(credit) * 1000) + bytes as u64 * 1_000_000_000 / self.pace(rtt);
+        if let Some(pace) = allowance.pace {
+            self.pace_at = self.pace_at.max(now.saturating_sub(allowance.credit) * 1000) + bytes as u64 * 1_000_000_000 / pace;
         }
         Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
     }
 
-    /// `bytes` were acknowledged, of which `under_way` were still counted as such; `departure` is that of the newest packet that tells a rate.
-    pub(crate) fn acknowledged(&mut self, bytes: u64, under_way: u64, departure: Option<Departure>, rtt: &Rtt, now: u64) {
-        self.under_way -= under_way;
-        self.round_delivered += bytes;
-        self.progress_at = now;
+    /// Something was acknowledged.
+    pub(crate) fn acknowledged(&mut self, acknowledged: &Acknowledged, rtt: &Rtt, now: u64) {
+        self.under_way -= acknowledged.under_way;
+        self.round_delivered += acknowledged.bytes;
+        (self.heard_at, self.progress_at) = (now, now);
         (self.probes, self.probing) = (0, 0);
         self.round_rtt = self.round_rtt.min(rtt.latest());
         self.round_samples += 1;
-        self.heard_at = now;
-        // What arrived at some time before, and is acknowledged only now, tells no rate.
-        let Some(departure) = departure else { return };
-        self.delivered += bytes;
-        self.delivered_at = now;
+        self.block[0] = self.block[0].min(rtt.latest());
+        self.block[1] += 1;
+        if self.block[1] == u64::from(ENOUGH_SAMPLES) {
+            self.block_rtt = std::mem::replace(&mut self.block, [u64::MAX, 0])[0];
+        }
+        if acknowledged.fresh > 0 {
+            self.delivered += acknowledged.fresh;
+            self.delivered_at = now;
+        }
+        // Which of its transmissions arrived is known of no packet that was sent twice.
+        let Some(departure) = acknowledged.departure else { return };
         if departure.delivered >= self.round_ends {
             self.next_round(rtt);
         }
@@ -221,6 +287,7 @@ impl Path {
         if !departure.idle || rate > self.rate() {
             let best = &mut self.rates[self.round % REMEMBERED];
             *best = (*best).max(rate);
+            self.rate = self.rate.max(rate);
         }
         self.turn(rtt, now);
     }
@@ -231,9 +298,11 @@ impl Path {
         // While the host had nothing more to send, a round says nothing of what the path carries.
         let idle = self.delivered < self.idle_until;
         let queued = self.queued(rtt);
+        self.queue = queued && self.round_rtt > rtt.least() + (rtt.least() / 4).max(4 * u64::from(rtt.deviation()));
         // Where packets stand in a queue, that may be what loses them.
         let all = self.round_delivered + self.round_lost;
-        if all > 0 && !queued {
+        self.settling = self.settling.saturating_sub(1);
+        if all > 0 && !queued && self.settling == 0 {
             let share = (self.round_lost * 256 / all).min(128);
             self.loss = (3 * self.loss + share) / 4;
         }
@@ -255,20 +324,45 @@ impl Path {
         if !idle {
             self.round += 1;
             self.rates[self.round % REMEMBERED] = 0;
+            self.rate = self.rates.iter().copied().max().unwrap_or_default();
         }
+    }
+
+    /// The longest round trip of packets that did not stand in a queue.
+    fn longest_free(&self, rtt: &Rtt) -> u64 {
+        rtt.least() + (rtt.least() / 8).max(4_000).max(2 * u64::from(rtt.deviation()))
     }
 
     /// All of this round stood in a queue.
     fn queued(&self, rtt: &Rtt) -> bool {
-        self.round_samples >= ENOUGH_SAMPLES && self.round_rtt > rtt.least() + (rtt.least() / 8).max(4_000)
+        self.round_samples >= ENOUGH_SAMPLES && self.round_rtt > self.longest_free(rtt)
+    }
+
+    fn begin_cruise(&mut self, now: u64) -> Phase {
+        (self.search, self.searched_from) = (MOST_SEARCH, self.rate());
+        self.settling = SETTLING;
+        Phase::Cruise(0, now)
     }
 
     /// Goes on to the next phase when this one has done its work.
     fn turn(&mut self, rtt: &Rtt, now: u64) {
         self.phase = match self.phase {
-            Phase::Startup if self.queued(rtt) => Phase::Drain,
-            Phase::Drain if self.under_way <= self.product(rtt) => Phase::Cruise(2, now),
-            Phase::Cruise(index, since) if now - since >= rtt.least() => Phase::Cruise((index + 1) % CYCLE.len(), now),
+            // The path is full, though the rate of the last round trip does not say so yet: it is found at this pace.
+            Phase::Startup if self.block_rtt > self.longest_free(rtt) && self.block_rtt != u64::MAX => self.begin_cruise(now),
+            Phase::Drain if self.under_way <= self.product(rtt) => self.begin_cruise(now),
+            Phase::Cruise(1, since) if now - since >= rtt.least() => {
+                // Half of what was looked for, at least, and it goes on looking.
+                let found = self.rate() > self.searched_from + self.searched_from * self.search / (2 * STEADY);
+                self.search = if found { MOST_SEARCH } else { (self.search / 2).max(LEAST_SEARCH) };
+                self.searched_from = self.rate();
+                Phase::Cruise(if found { 0 } else { 2 }, now)
+            }
+            Phase::Cruise(index, since) if now - since >= rtt.least() => {
+                if index + 1 == CYCLE {
+                    self.searched_from = self.rate();
+                }
+                Phase::Cruise((index + 1) % CYCLE, now)
+            }
             phase => phase,
         };
     }

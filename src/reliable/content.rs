@@ -20,6 +20,7 @@ const PREFIX: usize = 2 + 7;
 
 impl<'a> Content<'a> {
     /// `data` is not empty.
+    #[inline]
     pub(crate) fn new(data: &'a [u8], mut cipher: Option<&'a mut Rc4>) -> Self {
         let first = cipher.as_mut().map(|cipher| data[0] ^ cipher.next_byte());
         let mut content = Content {
@@ -51,12 +52,24 @@ impl<'a> Content<'a> {
     }
 
     /// Bytes left to copy.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         PREFIX - self.prefix_at + self.data.len()
     }
 
     /// Appends the next `n` bytes to `out`.
+    #[inline]
     pub(crate) fn copy(&mut self, out: &mut Vec<u8>, n: usize) {
+        if self.prefix_at < PREFIX || self.cipher.is_some() {
+            return self.encode(out, n);
+        }
+        let (now, later) = self.data.split_at(n);
+        out.extend_from_slice(now);
+        self.data = later;
+    }
+
+    #[inline(never)]
+    fn encode(&mut self, out: &mut Vec<u8>, n: usize) {
         let head = n.min(PREFIX - self.prefix_at);
         out.extend_from_slice(&self.prefix[self.prefix_at..][..head]);
         self.prefix_at += head;

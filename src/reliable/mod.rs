@@ -9,11 +9,11 @@ mod receiver;
 mod rtt;
 mod sender;
 
-pub(crate) use congestion::{PROBE, Path};
+pub(crate) use congestion::{Allowance, PROBE, Path};
 pub(crate) use content::Content;
 pub(crate) use receiver::{Acknowledgement, Arrival, Delivery, Limits, Receiver};
 pub(crate) use rtt::Rtt;
-pub(crate) use sender::{Layout, Sender};
+pub(crate) use sender::{Layout, Losses, Packet, Sender};
 
 /// Reliable channels of a session.
 pub(crate) const CHANNELS: usize = 4;

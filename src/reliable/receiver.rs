@@ -163,6 +163,7 @@ impl Receiver {
     }
 
     /// Takes a packet. What it completes goes to `deliver`, in order.
+    #[inline]
     pub(crate) fn receive(
         &mut self,
         (wire, fragment, payload): (u16, bool, &[u8]),
@@ -187,15 +188,19 @@ impl Receiver {
         if self.held > 0 && !limits.thorough {
             self.stride = self.stride.or(Some((self.said, now)));
         }
-        self.in_order(fragment, payload, limits, &mut deliver);
-        self.early.pop_front();
-        while let Some(Some(early)) = self.early.front_mut().map(Option::take) {
-            self.held -= 1;
-            self.held_bytes -= early.payload.len();
-            self.in_order(early.fragment, &early.payload, limits, &mut deliver);
+        let (mut early, mut fragment, mut payload) = (None, fragment, payload);
+        loop {
+            if let Some(delivery) = self.in_order(fragment, payload, limits) {
+                deliver(delivery);
+            }
             self.early.pop_front();
+            // What came early goes on from here.
+            let Some(next) = self.early.front_mut().and_then(Option::take) else { return Arrival::InOrder };
+            let next = early.insert(next);
+            self.held -= 1;
+            self.held_bytes -= next.payload.len();
+            (fragment, payload) = (next.fragment, &next.payload);
         }
-        Arrival::InOrder
     }
 
     fn keep(&mut self, wire: u16, ahead: usize, acknowledge: bool, fragment: bool, payload: &[u8]) -> Arrival {
@@ -219,32 +224,35 @@ impl Receiver {
         Arrival::Early
     }
 
-    fn in_order(&mut self, fragment: bool, payload: &[u8], limits: &Limits, deliver: &mut impl FnMut(Delivery<'_>)) {
+    /// The next packet in order, and what it completes.
+    #[inline]
+    fn in_order<'a>(&mut self, fragment: bool, payload: &'a [u8], limits: &Limits) -> Option<Delivery<'a>> {
         self.next += 1;
         self.unsaid += 1;
-        if !fragment {
-            return deliver(Delivery::Packet(payload));
-        }
+        if fragment { self.reassemble(payload, limits) } else { Some(Delivery::Packet(payload)) }
+    }
+
+    fn reassemble<'a>(&mut self, payload: &'a [u8], limits: &Limits) -> Option<Delivery<'a>> {
         let (mut reassembly, body) = match self.reassembly.take() {
             Some(reassembly) => (reassembly, payload),
             None => match payload.split_first_chunk::<4>() {
                 Some((total, body)) => (Reassembly { data: Vec::new(), total: u32::from_be_bytes(*total) as usize }, body),
-                None => return deliver(Delivery::Malformed),
+                None => return Some(Delivery::Malformed),
             },
         };
         let arrived = reassembly.data.len() + body.len();
         if reassembly.total == 0 || reassembly.total > limits.message || arrived > reassembly.total {
-            return deliver(Delivery::Malformed);
+            return Some(Delivery::Malformed);
         }
         if reassembly.data.capacity() < arrived {
             reassembly.data.reserve_exact((arrived * GROWTH).min(reassembly.total) - reassembly.data.len());
         }
         reassembly.data.extend_from_slice(body);
         if arrived == reassembly.total {
-            deliver(Delivery::Message(reassembly.data));
-        } else {
-            self.reassembly = Some(reassembly);
+            return Some(Delivery::Message(reassembly.data));
         }
+        self.reassembly = Some(reassembly);
+        None
     }
 
     /// Says what is owed, at most `most`, with acknowledgements `delay` apart in the long run: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.

@@ -4,6 +4,8 @@
 const INITIAL_US: u32 = 500_000;
 /// The least time that is allowed for an acknowledgement beyond the smoothed round trip: the clock of a host that ticks.
 const SLACK_US: u64 = 10_000;
+/// The least time that a packet may be overtaken by: acknowledgements of transfers are 2 ms apart.
+const LEAST_WAIT_US: u64 = 4_000;
 /// The longest time between two probes, whatever the path did.
 const LONGEST_US: u64 = 4_000_000;
 /// The least deviation after a handshake: a host answers that at once, but acknowledges when its loop comes round.
@@ -69,7 +71,7 @@ impl Rtt {
 
     /// How long after it left a packet counts as lost, if one that left later arrived.
     pub(crate) fn overtaken(&self) -> u64 {
-        self.smoothed() + (self.smoothed() / 8).max(2 * u64::from(self.deviation))
+        self.smoothed() + (self.smoothed() / 8).max(2 * u64::from(self.deviation)).max(LEAST_WAIT_US)
     }
 
     /// How long after it left a packet counts as lost, if the peer is heard. Sent `times` times: from the third on, it is waited for longer and longer.

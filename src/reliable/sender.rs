@@ -10,11 +10,17 @@ use crate::wire::{self, opcode};
 
 /// Opcode and sequence.
 const HEAD: usize = 4;
+/// Room before the first message of a packet: for opcode and sequence, the head of a bundle, and the longest length.
+const BEFORE: [u8; 13] = [0; 13];
+/// Bytes kept free behind each packet: room for the longest CRC.
+const TAIL: [u8; 4] = [0; 4];
 /// The farthest and nearest that a sender runs past the cumulative acknowledgement.
 const MOST_REACH: u32 = 16_384;
-const LEAST_REACH: u32 = 16;
+const LEAST_REACH: u32 = 32;
 /// How far it goes where no gap tells what the peer holds: what libsoe holds.
 const EASY_REACH: u32 = 1_024;
+/// Windows without a drop after which a sender tries whether the peer holds more than it did.
+const RECONSIDER: u32 = 16;
 /// Packets without a trace past a filled gap that are more than bad luck.
 const LEAST_DROPPED: usize = 16;
 /// Packets that a sender which falls idle keeps room for.
@@ -26,8 +32,6 @@ pub(crate) struct Layout {
     pub(crate) channel: u8,
     /// Bytes of payload behind opcode and sequence.
     pub(crate) payload: usize,
-    /// Bytes kept free behind each packet, for its CRC.
-    pub(crate) tail: usize,
 }
 
 /// A packet that was not acknowledged yet.
@@ -36,6 +40,7 @@ pub(crate) struct Packet {
     pub(crate) place: Place,
     first_sent_at: u64,
     pub(crate) sent_at: u64,
+    copied_at: u64,
     departure: Departure,
     /// 0: waits for its first turn.
     transmissions: u16,
@@ -49,14 +54,24 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// When the transmission left that was acknowledged, if there can be no doubt which one that was: sent once, or acknowledged sooner after the second time
-    /// than any round trip took.
+    /// When the transmission left that was acknowledged, if there can be no doubt which one that was: sent once, or acknowledged sooner after its copy than any
+    /// round trip took.
     fn only_departure(&self, rtt: &Rtt, now: u64) -> Option<u64> {
         match self.transmissions {
             1 => Some(self.sent_at),
-            2 if now < self.sent_at + rtt.least() => Some(self.first_sent_at),
+            2 if self.copied_at > 0 && now < self.copied_at + rtt.least() => Some(self.sent_at),
             _ => None,
         }
+    }
+
+    /// When it or a copy of it last left.
+    pub(crate) fn last_left_at(&self) -> u64 {
+        self.sent_at.max(self.copied_at)
+    }
+
+    /// It was sent again, and what was acknowledged left before that.
+    fn was_sent_in_vain(&self, rtt: &Rtt, now: u64) -> bool {
+        self.lost || (self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + rtt.least())
     }
 }
 
@@ -76,6 +91,8 @@ struct Fill {
 #[derive(Default)]
 pub(crate) struct Acknowledged {
     pub(crate) bytes: u64,
+    /// Of these, those that came out at the other end just now: not what waited there for a gap to be filled, unacknowledged.
+    pub(crate) fresh: u64,
     /// Of these, those that had not been given up.
     pub(crate) under_way: u64,
     /// When the newest of them left, and what was known then, if none was sent twice: a packet that filled a gap may have kept the others waiting.
@@ -83,16 +100,28 @@ pub(crate) struct Acknowledged {
     pub(crate) departure: Option<Departure>,
     /// Some of it had been given up, and arrived all the same.
     pub(crate) spurious: bool,
-    /// Bytes that the peer must have dropped since it holds no more: they leave again, and say nothing about the path.
-    pub(crate) dropped: u64,
 }
 
 /// What was found lost.
 #[derive(Default)]
 pub(crate) struct Losses {
     pub(crate) bytes: u64,
-    /// When something else may be.
+    /// Bytes that the peer must have dropped since it holds no more: they leave again, and say nothing about the path.
+    pub(crate) dropped: u64,
+    /// When something else may be lost.
     pub(crate) next: Option<u64>,
+}
+
+/// What the acknowledgements of one datagram changed.
+struct News {
+    /// The first sequence before them.
+    base: u64,
+    /// As much was under way as the peer is believed to hold.
+    full: bool,
+    /// When the newest packet left that they acknowledge.
+    newest: u64,
+    /// The newest packet that was sent again and acknowledged singly.
+    resent: u64,
 }
 
 #[derive(Default)]
@@ -108,20 +137,30 @@ pub(crate) struct Sender {
     queued_bytes: usize,
     /// Packets past the cumulative acknowledgement that the peer is believed to hold.
     reach: u32,
+    /// False for a fixed window.
+    grows: bool,
     /// How far that grows easily: less once the peer dropped something.
     ceiling: u32,
+    /// Packets acknowledged without a drop while it was the limit.
+    unhindered: u32,
     /// The sequence after the last one that was acknowledged.
     farthest: u64,
+    /// When something was last given up because it was under way for too long.
+    late_at: u64,
+    /// From the first acknowledgement of a datagram to [`Sender::conclude`].
+    news: Option<News>,
     /// The newest packet that was sent once and acknowledged: what was sent before it and is not acknowledged was overtaken.
     evidence: Option<(u64, u64)>,
 }
 
 impl Sender {
-    /// Begins with the packet of sequence `base`, for a peer that is believed to hold `reach` packets.
-    pub(crate) fn begin(&mut self, base: u64, reach: u32) {
+    /// Begins with the packet of sequence `base`, for a peer that is believed to hold `reach` packets, or more where that `grows`.
+    pub(crate) fn begin(&mut self, base: u64, reach: u32, grows: bool) {
         debug_assert!(self.is_idle());
         (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
+        self.grows = grows;
         self.evidence = None;
+        (self.news, self.late_at) = (None, 0);
     }
 
     /// Nothing to send and nothing unacknowledged.
@@ -156,9 +195,7 @@ impl Sender {
             && fill.bundled + len_size + len <= layout.payload
         {
             let data = pool.data_mut(fill.block);
-            let mut head = [0; 7];
-            let size = wire::write_bundle_len(len, &mut head);
-            data.extend_from_slice(&head[..size]);
+            wire::push_bundle_len(len, data);
             content.copy(data, len);
             fill.bundled += len_size + len;
             fill.bundle = true;
@@ -173,10 +210,9 @@ impl Sender {
             }
             return self.fragment(content, layout, pool);
         }
-        let before = HEAD + wire::BUNDLE_HEAD.len() + len_size;
-        let block = self.reserve(before + layout.payload.max(bundled) + layout.tail, pool);
+        let block = self.reserve(BEFORE.len() + layout.payload.max(bundled) + TAIL.len(), pool);
         let data = pool.data_mut(block);
-        data.resize(data.len() + before, 0);
+        data.extend_from_slice(&BEFORE);
         let start = data.len();
         content.copy(data, len);
         self.fill = Some(Fill { block, start, bundled, first_len: len, bundle: content.bundle_of_one() });
@@ -192,10 +228,10 @@ impl Sender {
         let mut first = &total[..];
         while content.len() > 0 {
             let len = content.len().min(layout.payload - first.len());
-            let block = self.reserve(HEAD + layout.payload + layout.tail, pool);
+            let block = self.reserve(HEAD + layout.payload + TAIL.len(), pool);
             let data = pool.data_mut(block);
             let start = data.len();
-            data.resize(start + HEAD, 0);
+            data.extend_from_slice(&[0; HEAD]);
             data.extend_from_slice(first);
             content.copy(data, len);
             first = &[];
@@ -221,10 +257,10 @@ impl Sender {
     fn finish(&mut self, block: u32, start: usize, opcode: u8, layout: &Layout, pool: &mut Pool) {
         let sequence = (self.base + self.packets.len() as u64) as u16;
         let data = pool.data_mut(block);
-        data[start..start + 2].copy_from_slice(&[0, opcode + layout.channel]);
-        data[start + 2..start + HEAD].copy_from_slice(&sequence.to_be_bytes());
+        let [high, low] = sequence.to_be_bytes();
+        data[start..start + HEAD].copy_from_slice(&[0, opcode + layout.channel, high, low]);
         let len = data.len() - start;
-        data.resize(start + len + layout.tail, 0);
+        data.extend_from_slice(&TAIL);
         pool.hold(block);
         self.queued_bytes += len;
         let place = Place { block, offset: start as u32, len: len as u32 };
@@ -232,6 +268,7 @@ impl Sender {
             place,
             first_sent_at: 0,
             sent_at: 0,
+            copied_at: 0,
             departure: Departure::default(),
             transmissions: 0,
             copies: 0,
@@ -243,10 +280,9 @@ impl Sender {
 
     /// The packet to send next: first what was lost, then new ones, as far as the peer is believed to hold them and `beyond` more.
     pub(crate) fn next(&self, beyond: u32) -> Option<usize> {
-        if self.lost > 0 {
-            return self.packets.iter().position(|packet| packet.lost);
-        }
-        (self.sent < self.packets.len() && self.sent < (self.reach + beyond) as usize).then_some(self.sent)
+        let lost = if self.lost > 0 { self.packets.iter().position(|packet| packet.lost) } else { None };
+        let next = lost.unwrap_or(self.sent);
+        (next < self.packets.len() && next < (self.reach + beyond) as usize).then_some(next)
     }
 
     /// True where something waits that [`Sender::next`] would give if the window were open.
@@ -279,14 +315,14 @@ impl Sender {
     /// A small packet that is due to leave once more though nothing says that it was lost: one whose copies did not all leave, and that did not leave just now.
     pub(crate) fn next_copy(&self, from: usize, sent_before: u64) -> Option<usize> {
         let mut sent = self.packets.iter().enumerate().take(self.sent).skip(from);
-        sent.find(|(_, packet)| packet.copies > 0 && !packet.acknowledged && packet.sent_at < sent_before).map(|(index, _)| index)
+        sent.find(|(_, packet)| packet.copies > 0 && !packet.acknowledged && packet.last_left_at() < sent_before).map(|(index, _)| index)
     }
 
-    /// A copy of packet `index` leaves now. It does not count as evidence any more.
+    /// A copy of packet `index` leaves now. The packet is waited for as if there were none.
     pub(crate) fn copied(&mut self, index: usize, now: u64) {
         let packet = &mut self.packets[index];
         packet.copies -= 1;
-        packet.sent_at = now;
+        packet.copied_at = now;
         packet.transmissions = packet.transmissions.saturating_add(1);
     }
 
@@ -296,36 +332,41 @@ impl Sender {
             .iter()
             .take(self.sent)
             .filter(|packet| packet.copies > 0 && !packet.acknowledged)
-            .map(|packet| packet.sent_at + delay.max(1))
+            .map(|packet| packet.last_left_at() + delay.max(1))
             .min()
     }
 
     /// The other side has the packet `wire`, and with `all` everything before it. `None` for what was never sent.
-    pub(crate) fn acknowledge(&mut self, wire: u16, all: bool, rtt: &Rtt, now: u64, pool: &mut Pool) -> Option<Acknowledged> {
+    pub(crate) fn acknowledge(&mut self, (wire, all): (u16, bool), rtt: &Rtt, now: u64, pool: &mut Pool) -> Option<Acknowledged> {
         let mut acknowledged = Acknowledged::default();
         let Some(sequence) = wire::expand(wire, self.base).filter(|&sequence| sequence >= self.base) else { return Some(acknowledged) };
         let index = (sequence - self.base) as usize;
         if index >= self.sent {
             return None;
         }
-        if !all && (index as u32 + 1) * 4 > self.reach * 3 {
-            // It holds nearly as much as we dare to send: it may hold more.
+        if self.grows && !all && (index as u32 + 1) * 2 > self.reach {
+            // It holds much of what we dare to send: it may hold more.
             let shown = index as u32 + 1;
-            self.reach = self.reach.max((self.reach + 2).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
+            self.reach = self.reach.max((self.reach + 4).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
         }
         let mut ambiguous = false;
-        let (before, full) = (self.base, self.sent >= self.reach as usize);
+        let full = self.grows && self.sent >= self.reach as usize;
+        let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, resent: 0 });
         for at in if all { 0 } else { index }..=index {
             let packet = &mut self.packets[at];
             if packet.acknowledged {
                 continue;
             }
             packet.acknowledged = true;
+            news.newest = news.newest.max(packet.last_left_at());
             let bytes = u64::from(packet.place.len);
             self.queued_bytes -= bytes as usize;
             pool.release(packet.place.block);
             acknowledged.bytes += bytes;
-            acknowledged.spurious |= packet.lost || (packet.copies == 0 && packet.transmissions == 2 && now < packet.sent_at + rtt.least());
+            if packet.transmissions > 1 || packet.sent_at + 2 * rtt.timeout(0) > now {
+                acknowledged.fresh += bytes;
+            }
+            acknowledged.spurious |= packet.was_sent_in_vain(rtt, now);
             if packet.lost {
                 packet.lost = false;
                 self.lost -= 1;
@@ -338,7 +379,12 @@ impl Sender {
                     acknowledged.departure = Some(packet.departure);
                     self.evidence = self.evidence.max(Some((sent_at, self.base + at as u64)));
                 }
-                None => ambiguous = true,
+                None => {
+                    ambiguous = true;
+                    if !all && packet.copied_at == 0 {
+                        news.resent = news.resent.max(sequence);
+                    }
+                }
             }
         }
         if ambiguous {
@@ -349,59 +395,116 @@ impl Sender {
             self.base += 1;
             self.sent -= 1;
         }
-        self.learn_reach(before, sequence, all && full, &mut acknowledged, rtt, now);
+        self.farthest = self.farthest.max(sequence + 1).max(self.base);
         if self.is_idle() {
             pool.close(&mut self.cursor);
         }
         Some(acknowledged)
     }
 
-    /// Peers drop what lies beyond a receive window that they never announce. With no gap before it there is no harm in being far ahead; when a gap was filled and
-    /// nothing past what was acknowledged already came through, this is how much the peer holds.
-    fn learn_reach(&mut self, before: u64, sequence: u64, full: bool, acknowledged: &mut Acknowledged, rtt: &Rtt, now: u64) {
-        let filled = self.farthest > before && self.base == self.farthest;
-        self.farthest = self.farthest.max(sequence + 1).max(self.base);
-        let overdue = now.saturating_sub(rtt.overtaken());
-        if filled
-            && self.sent >= LEAST_DROPPED
-            && self.packets.iter().take(self.sent).all(|packet| packet.sent_at <= overdue && !packet.acknowledged)
-        {
-            self.reach = ((self.base - before) as u32).clamp(LEAST_REACH, self.reach.max(LEAST_REACH));
-            self.ceiling = self.reach;
-            acknowledged.dropped = self.give_up(usize::MAX);
-        } else if full && self.base > before && self.reach < self.ceiling {
-            self.reach = (self.reach + (self.base - before) as u32).min(self.ceiling);
-        }
+    /// To be called when all acknowledgements of a datagram were taken: what is still missing then counts as lost, if it was overtaken. With `heard` false, the peer
+    /// was silent before.
+    pub(crate) fn conclude(&mut self, rtt: &Rtt, reordering: u64, heard: bool, now: u64) -> Losses {
+        let Some(news) = self.news.take() else { return Losses::default() };
+        let overdue = if heard { now.saturating_sub(rtt.overtaken()).min(news.newest) } else { 0 };
+        let dropped = self.learn_reach(&news, overdue);
+        let missing = self.give_up_before(news.resent, now.saturating_sub(rtt.overtaken()));
+        let losses = self.detect_losses(rtt, reordering, None, now);
+        Losses { dropped, bytes: losses.bytes + missing, ..losses }
     }
 
-    /// Gives up what was overtaken, and, where the peer is heard, what is under way for too long.
-    pub(crate) fn detect_losses(&mut self, rtt: &Rtt, reordering: u64, heard: bool, now: u64) -> Losses {
+    /// A packet that was sent again was acknowledged singly: what stands before it, left some time ago and is still missing did not arrive.
+    fn give_up_before(&mut self, resent: u64, overdue: u64) -> u64 {
+        let before = (resent.saturating_sub(self.base) as usize).min(self.sent);
+        (0..before)
+            .map(|index| {
+                let packet = &self.packets[index];
+                if !packet.acknowledged && packet.sent_at <= overdue { self.give_up_at(index) } else { 0 }
+            })
+            .sum()
+    }
+
+    /// Peers drop what lies beyond a receive window that they never announce. With no gap before it there is no harm in being far ahead; but where nothing came
+    /// through of many packets past the last one that did, though one that left later (after `overdue`) did, that is as far as it holds. Returns the bytes that it
+    /// dropped.
+    fn learn_reach(&mut self, news: &News, overdue: u64) -> u64 {
+        let shown = (self.farthest - self.base) as usize;
+        let dropped = |packet: &Packet| packet.transmissions == 1 && packet.sent_at < overdue;
+        if shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
+            self.reach = ((self.farthest - news.base) as u32).clamp(LEAST_REACH, self.reach.max(LEAST_REACH));
+            (self.ceiling, self.unhindered) = (self.reach, 0);
+            return self.give_up_from(shown, overdue);
+        }
+        let advanced = (self.base - news.base) as u32;
+        if news.full && advanced > 0 {
+            self.reach = self.reach.max((self.reach + advanced).min(self.ceiling));
+            // What the peer dropped once it may hold later: its host was slow, or the line was gone.
+            self.unhindered += advanced;
+            if self.unhindered > RECONSIDER * self.ceiling {
+                self.unhindered = 0;
+                self.ceiling = self.ceiling.max((self.ceiling + self.ceiling / 8).min(EASY_REACH));
+            }
+        }
+        0
+    }
+
+    /// Gives up what left by `overdue`, from packet `first` on. Returns the bytes.
+    fn give_up_from(&mut self, first: usize, overdue: u64) -> u64 {
+        let mut bytes = 0;
+        let from = self.packets.iter_mut().take(self.sent).skip(first);
+        for packet in from.filter(|packet| !packet.acknowledged && !packet.lost && packet.sent_at <= overdue) {
+            packet.lost = true;
+            self.lost += 1;
+            bytes += u64::from(packet.place.len);
+        }
+        bytes
+    }
+
+    /// Gives up what was overtaken, and, where the peer was `heard` lately, what is under way for too long: of that only the oldest and the newest, whose
+    /// acknowledgement tells of those between them. It may be acknowledgements that are lost: so no more before the peer was heard again.
+    pub(crate) fn detect_losses(&mut self, rtt: &Rtt, reordering: u64, heard: Option<u64>, now: u64) -> Losses {
         let mut losses = Losses::default();
         let (evidence_at, evidence) = self.evidence.unwrap_or_default();
         let overtaken = evidence.saturating_sub(self.base) as usize;
         let overtaken_after = rtt.overtaken() + reordering;
+        let mut late = [None; 2];
         // Without timeouts, only what stands before the evidence matters.
-        let most = if heard { self.sent } else { self.sent.min(overtaken) };
-        for (index, packet) in self.packets.iter_mut().take(most).enumerate() {
+        let timeouts = heard.is_some_and(|at| at > self.late_at);
+        let most = if timeouts { self.sent } else { self.sent.min(overtaken) };
+        for index in 0..most {
+            let packet = &self.packets[index];
             if packet.acknowledged || packet.lost {
                 continue;
             }
-            let mut due = u64::MAX;
-            if index < overtaken && packet.sent_at <= evidence_at {
-                due = packet.sent_at + overtaken_after;
+            let mut due = if timeouts { packet.sent_at + rtt.timeout(packet.transmissions.into()) + reordering } else { u64::MAX };
+            if due <= now || (late[0].is_some() && due <= now + rtt.smoothed() / 4) {
+                late = [late[0].or(Some(index)), Some(index)];
+                due = now + rtt.timeout(1);
             }
-            if heard {
-                due = due.min(packet.sent_at + rtt.timeout(packet.transmissions.into()) + reordering);
+            if index < overtaken && packet.sent_at <= evidence_at {
+                due = due.min(packet.sent_at + overtaken_after);
             }
             if due <= now {
-                packet.lost = true;
-                self.lost += 1;
-                losses.bytes += u64::from(packet.place.len);
+                losses.bytes += self.give_up_at(index);
             } else if due != u64::MAX {
                 losses.next = Some(losses.next.map_or(due, |next| next.min(due)));
             }
         }
+        if late[0].is_some() {
+            self.late_at = now;
+        }
+        losses.bytes += late.into_iter().flatten().map(|index| self.give_up_at(index)).sum::<u64>();
         losses
+    }
+
+    /// Packet `index` leaves again. Returns its bytes, if it was under way.
+    fn give_up_at(&mut self, index: usize) -> u64 {
+        let packet = &mut self.packets[index];
+        if std::mem::replace(&mut packet.lost, true) {
+            return 0;
+        }
+        self.lost += 1;
+        packet.place.len.into()
     }
 
     /// Gives up the oldest `most` packets under way, so that they leave again. Returns their bytes.

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::event::Channel;
 use crate::mux::events::Kind;
 use crate::pool::NONE;
-use crate::reliable::{Arrival, Delivery, Limits};
+use crate::reliable::{Arrival, Delivery, Limits, Losses};
 use crate::wire::{self, Packet, Unreadable, opcode};
 
 /// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
@@ -32,6 +32,7 @@ pub(crate) enum Verdict {
 
 impl Session {
     /// Takes a datagram that is not contextless.
+    #[inline]
     pub(crate) fn receive(&mut self, shared: &mut Shared, codec: &mut Codec, datagram: &[u8]) -> Verdict {
         if matches!(self.state, State::Connecting | State::Ended) {
             return Verdict::NotOurs;
@@ -44,7 +45,7 @@ impl Session {
             }
             Ok(packet) => {
                 self.alive(shared, datagram.len());
-                self.handle(shared, packet, 0)
+                self.handle(shared, packet, 0).and_then(|()| if self.acknowledged == 0 { Ok(()) } else { self.conclude(shared) })
             }
         };
         if let Err(ending) = outcome {
@@ -200,6 +201,9 @@ impl Session {
 
     fn acknowledged(&mut self, shared: &mut Shared, channel: usize, sequence: u16, all: bool) -> Result<(), Ending> {
         let now = shared.now;
+        if self.acknowledged == 0 {
+            self.was_heard = shared.paths.get(self.path).is_some_and(|path| path.heard(&self.rtt, now));
+        }
         let pool = &mut shared.out.pool;
         let Some(sender) = shared.senders.get_mut(self.senders[channel]) else {
             // Nothing is unacknowledged here: an acknowledgement said again, or of what was never sent.
@@ -209,7 +213,7 @@ impl Session {
             }
             return Ok(());
         };
-        let Some(acknowledged) = sender.acknowledge(sequence, all, &self.rtt, now, pool) else {
+        let Some(acknowledged) = sender.acknowledge((sequence, all), &self.rtt, now, pool) else {
             count!(self, shared, dropped_acknowledgement);
             return Ok(());
         };
@@ -223,23 +227,33 @@ impl Session {
             self.rtt.sample(now - sent_at, now);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
-            path.acknowledged(acknowledged.bytes, acknowledged.under_way, acknowledged.departure, &self.rtt, now);
-            path.dropped(acknowledged.dropped);
+            path.acknowledged(&acknowledged, &self.rtt, now);
             if acknowledged.spurious {
                 path.spurious(&self.rtt);
             }
         }
-        if acknowledged.dropped > 0 {
-            self.talk(shared);
-        }
-        self.detect_losses(shared, channel, false);
-        if shared.senders.get(self.senders[channel]).is_some_and(crate::reliable::Sender::waits) {
-            self.talk(shared);
+        self.acknowledged |= 1 << channel;
+        Ok(())
+    }
+
+    /// All acknowledgements of a datagram were taken: what they mean for what is still under way, and for what waits.
+    fn conclude(&mut self, shared: &mut Shared) -> Result<(), Ending> {
+        let channels = std::mem::take(&mut self.acknowledged);
+        for channel in (0..CHANNELS).filter(|channel| channels & 1 << channel != 0) {
+            let (Some(sender), Some(path)) = (shared.senders.get_mut(self.senders[channel]), shared.paths.get_mut(self.path)) else {
+                continue;
+            };
+            let losses = sender.conclude(&self.rtt, path.reordering(), self.was_heard, shared.now);
+            let waits = sender.waits();
+            self.take_losses(shared, &losses);
+            if waits {
+                self.talk(shared);
+            }
         }
         self.give_back_senders(shared);
         if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
             self.blocked = false;
-            shared.events.plain(self.whose(), now, Kind::Writable);
+            shared.events.plain(self.whose(), shared.now, Kind::Writable);
         }
         self.closed()
     }
@@ -279,16 +293,23 @@ impl Session {
         }
     }
 
-    /// Gives up what was overtaken on one channel, with `heard` also what is under way for too long, and sees to it that what may yet be lost is looked at in time.
-    pub(super) fn detect_losses(&mut self, shared: &mut Shared, channel: usize, heard: bool) {
+    /// Gives up what was overtaken on one channel, with `heard` also what is under way for too long.
+    pub(super) fn detect_losses(&mut self, shared: &mut Shared, channel: usize, heard: Option<u64>) {
         let (Some(sender), Some(path)) = (shared.senders.get_mut(self.senders[channel]), shared.paths.get_mut(self.path)) else { return };
         let losses = sender.detect_losses(&self.rtt, path.reordering(), heard, shared.now);
+        self.take_losses(shared, &losses);
+    }
+
+    /// What was lost leaves again, and what may yet be lost is looked at in time.
+    fn take_losses(&mut self, shared: &mut Shared, losses: &Losses) {
+        let Some(path) = shared.paths.get_mut(self.path) else { return };
         path.lost(losses.bytes);
+        path.dropped(losses.dropped);
         if let Some(next) = losses.next {
             path.check_at = Some(path.check_at.map_or(next, |at| at.min(next)));
             shared.timers.set_at_most(self.slot(), next);
         }
-        if losses.bytes > 0 {
+        if losses.bytes + losses.dropped > 0 {
             self.talk(shared);
         }
     }

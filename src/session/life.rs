@@ -302,7 +302,7 @@ impl Session {
         let Some(path) = shared.paths.get_mut(self.path) else { return Ok(()) };
         if path.check_at.is_some_and(|at| at <= now) {
             path.check_at = None;
-            let heard = path.heard(&self.rtt, now);
+            let heard = path.heard(&self.rtt, now).then(|| path.heard_at());
             for channel in 0..CHANNELS {
                 self.detect_losses(shared, channel, heard);
             }
@@ -319,7 +319,7 @@ impl Session {
         }
         // What waited for its time to leave.
         let waits = self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()));
-        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&self.rtt, now)) {
+        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt), now)) {
             self.talk(shared);
         }
         Ok(())

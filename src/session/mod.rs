@@ -15,14 +15,14 @@ mod output;
 use std::collections::VecDeque;
 
 use crate::address::Address;
-use crate::cipher::{Cipher, Direction, Keystreams, Rc4};
+use crate::cipher::{Cipher, Direction, Keystreams};
 use crate::codec::Sealing;
-use crate::config::{Config, MIN_UDP_LENGTH, Pass};
+use crate::config::{Config, Congestion, MIN_UDP_LENGTH, Pass};
 use crate::error::Error;
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
 use crate::mux::outbox::Outbox;
-use crate::mux::sessions::{Wait, slot_of};
+use crate::mux::sessions::{Reading, slot_of};
 use crate::mux::timers::Timers;
 use crate::pool::{NONE, Place, Size, Store};
 use crate::reliable::{CHANNELS, Content, Layout, Path, Receiver, Rtt, Sender};
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) work: Vec<u8>,
     /// A datagram being sealed.
     pub(crate) sealed: Vec<u8>,
+    /// Packets that leave where they stand, to be sealed before the drain ends.
+    pub(crate) unsealed: Vec<Place>,
 }
 
 /// How far a session is.
@@ -173,6 +175,9 @@ pub(crate) struct Session {
     pub(crate) rebound_waits: bool,
     /// The host was told to wait for room.
     blocked: bool,
+    /// Channels of which the datagram that is being read acknowledges something, and whether the peer was heard shortly before.
+    acknowledged: u8,
+    was_heard: bool,
     /// The datagram that is being read had something malformed in it.
     struck: bool,
     /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
@@ -248,6 +253,8 @@ impl Session {
             talking: false,
             rebound_waits: false,
             blocked: false,
+            acknowledged: 0,
+            was_heard: false,
             struck: false,
             thorough: false,
             understood: false,
@@ -339,20 +346,27 @@ impl Session {
         }
     }
 
-    /// For a message that is handed out in drain number `drain`: the cipher of its channel, or `Err` where it has to wait for the next drain.
-    pub(crate) fn hand_out(&mut self, channel: Channel, drain: u32) -> Result<Option<&mut Rc4>, Wait> {
+    /// No channel has to wait or to be deciphered.
+    pub(crate) fn reads_plain(&self) -> bool {
+        self.gate_open && self.ciphers.is_none()
+    }
+
+    /// How the next message of a channel is read that is handed out in drain number `drain`.
+    #[inline]
+    pub(crate) fn reading(&mut self, channel: Channel, drain: u32) -> Reading<'_> {
         if !self.gate_open {
-            if self.handed_in == drain {
-                return Err(Wait);
-            }
-            self.handed_in = drain;
+            let first = std::mem::replace(&mut self.handed_in, drain) != drain;
+            return if first { Reading::Single } else { Reading::Later };
         }
-        Ok(self.ciphers.as_mut().and_then(|ciphers| ciphers.receive.as_mut()).and_then(|receive| receive.of(channel)))
+        match self.ciphers.as_mut().and_then(|ciphers| ciphers.receive.as_mut()?.of(channel)) {
+            Some(cipher) => Reading::Ciphered(cipher),
+            None => Reading::Plain,
+        }
     }
 
     fn layout(&self, channel: usize) -> Layout {
         let tail = self.agreed.sealing.crc_length();
-        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion(), tail }
+        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion() }
     }
 
     /// Bytes of reliable messages queued and unacknowledged.
@@ -365,6 +379,7 @@ impl Session {
     }
 
     /// Queues a message: it leaves with the next drain.
+    #[inline]
     pub(crate) fn send(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
         match self.state {
             State::Open => {}
@@ -376,31 +391,37 @@ impl Session {
         if data.len() > shared.config.max_message as usize {
             return Err(Error::TooLarge);
         }
+        match channel {
+            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
+                self.send_reliable(shared, channel as usize, data)?;
+            }
+            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_lossy(shared, channel, data)?,
+        }
+        count!(self, shared, messages_sent);
+        self.talk(shared);
+        Ok(())
+    }
+
+    fn send_lossy(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
         let room = usize::from(self.agreed.udp_length) - self.agreed.sealing.crc_length();
+        let shares = shared.config.multi_raw;
         match channel {
             Channel::Unreliable if data.len() + usize::from(data[0] == 0) <= room => {
                 let head: &[u8] = if data[0] == 0 { &[0] } else { &[] };
-                let shares = shared.config.multi_raw;
-                self.queue_lossy(shared, head, data, None, shares)?;
+                self.queue_lossy(shared, head, data, None, shares)
             }
             Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() + self.zero(channel) <= room => {
                 let second = usize::from(channel == Channel::Ordered2);
                 let stamp = self.ordered_out[second].wrapping_add(1);
                 let [high, low] = stamp.to_be_bytes();
                 let head = [0, opcode::ORDERED + second as u8, high, low];
-                let shares = shared.config.multi_raw;
                 self.queue_lossy(shared, &head, data, Some(channel), shares)?;
                 self.ordered_out[second] = stamp;
+                Ok(())
             }
             // What does not fit a datagram is promoted to the first reliable channel.
-            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_reliable(shared, 0, data)?,
-            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
-                self.send_reliable(shared, channel as usize, data)?;
-            }
+            _ => self.send_reliable(shared, 0, data),
         }
-        count!(self, shared, messages_sent);
-        self.talk(shared);
-        Ok(())
     }
 
     /// Bytes that a ciphertext on this channel may be longer than its message: one that begins with a zero gets one more in front.
@@ -417,7 +438,7 @@ impl Session {
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                sender.begin(self.next_out[channel], shared.config.send_window);
+                sender.begin(self.next_out[channel], shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));

@@ -3,9 +3,9 @@
 //! A packet that fills a datagram is sealed where it was written and lent from there. Small ones share a MultiPacket, acknowledgements riding along.
 
 use super::{CHANNELS, Session, Shared, count};
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Sealing};
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Sender};
+use crate::reliable::{Acknowledgement, Allowance, Packet, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
@@ -59,6 +59,15 @@ impl Piece {
     }
 }
 
+/// What became of a channel's turn.
+enum Next {
+    Sent,
+    /// It has no packet that may leave now.
+    None,
+    /// The drain is full.
+    Full,
+}
+
 /// A drain of one session.
 struct Flush<'a> {
     shared: &'a mut Shared,
@@ -83,6 +92,7 @@ impl Session {
         let mut flush = Flush { shared, codec, packer: Packer { multi, ..Packer::default() }, sealed, most };
         let left = !self.fill(&mut flush);
         self.leave_multi(&mut flush);
+        self.seal(flush.shared);
         let Flush { shared, codec, packer, sealed, .. } = flush;
         (shared.work, shared.sealed) = (packer.multi, sealed);
         for channel in 0..CHANNELS {
@@ -153,16 +163,17 @@ impl Session {
                 self.close_open_packet(flush, channel);
             }
         }
+        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt)) else { return true };
         let mut quiet = 0;
         while quiet < CHANNELS {
             let channel = usize::from(self.turn) % CHANNELS;
             let mut left = PACKETS_A_TURN;
-            while left > 0 && self.may_send(flush.shared, channel) {
-                if !flush.has_room() {
-                    return false;
+            while left > 0 {
+                match self.send_next(flush, channel, &allowance) {
+                    Next::Sent => left -= 1,
+                    Next::None => break,
+                    Next::Full => return false,
                 }
-                self.send_next(flush, channel);
-                left -= 1;
             }
             quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
             self.turn = self.turn.wrapping_add(1);
@@ -194,24 +205,26 @@ impl Session {
         }
     }
 
-    /// True where the channel has a packet that may leave now.
-    pub(super) fn may_send(&self, shared: &Shared, channel: usize) -> bool {
-        let (Some(sender), Some(path)) = (shared.senders.get(self.senders[channel]), shared.paths.get(self.path)) else { return false };
-        sender.next(path.beyond()).is_some() && path.may_send(&self.rtt, shared.now)
-    }
-
-    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize) {
+    /// Lets the channel's next packet leave, if it has one that may leave now.
+    #[inline]
+    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Next {
+        let has_room = flush.has_room();
         let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
-        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return };
-        let Some(index) = sender.next(path.beyond()) else { return };
+        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return Next::None };
+        let Some(index) = sender.next(path.beyond()).filter(|_| path.may_send(allowance, *now)) else { return Next::None };
+        if !has_room {
+            return Next::Full;
+        }
         let len = sender.packet_mut(index).place.len as usize;
         let small = len * 4 <= usize::from(self.agreed.udp_length) * 3;
-        let departure = path.sent(len, &self.rtt, *now);
+        let departure = path.sent(len, allowance, *now);
         let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, departure, *now);
+        let piece = written(sender.packet_mut(index), &self.agreed.sealing);
         if again {
             count!(self, flush.shared, retransmissions);
         }
-        self.add_packet(flush, channel, index);
+        self.add(flush, piece, true);
+        Next::Sent
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -248,7 +261,7 @@ impl Session {
                 from = index + 1;
                 let packet = sender.packet_mut(index);
                 let len = packet.place.len as usize;
-                let due = packet.sent_at + delay <= now;
+                let due = packet.last_left_at() + delay <= now;
                 let rides = !flush.packer.is_empty() && flush.packer.len() + 1 + len <= self.room();
                 if !due && !rides {
                     continue;
@@ -256,23 +269,13 @@ impl Session {
                 if !flush.has_room() {
                     return false;
                 }
-                if let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) {
-                    sender.copied(index, now);
-                }
-                self.add_packet(flush, channel, index);
+                let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) else { break };
+                sender.copied(index, now);
+                let piece = written(sender.packet_mut(index), &self.agreed.sealing);
+                self.add(flush, piece, true);
             }
         }
         true
-    }
-
-    fn add_packet(&mut self, flush: &mut Flush<'_>, channel: usize, index: usize) {
-        let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) else { return };
-        let packet = sender.packet_mut(index);
-        let piece = Piece::Written { place: packet.place, sealed: packet.sealed };
-        if packet.place.len as usize > LONGEST_ELEMENT {
-            packet.sealed = self.agreed.sealing.is_plain();
-        }
-        self.add(flush, piece, true);
     }
 
     /// Bytes of a packet that fit a datagram.
@@ -281,14 +284,19 @@ impl Session {
     }
 
     /// Adds a packet to the MultiPacket where it may and fits, else lets it leave alone.
+    #[inline]
     fn add(&mut self, flush: &mut Flush<'_>, piece: Piece, shares: bool) {
-        let acknowledgement = matches!(piece, Piece::Acknowledgement(_));
-        if !shares || piece.len() > LONGEST_ELEMENT {
-            if !flush.packer.acknowledgements {
-                self.leave_multi(flush);
-            }
-            return self.leave(flush, piece);
+        if shares && piece.len() <= LONGEST_ELEMENT {
+            return self.pack(flush, piece);
         }
+        if !flush.packer.acknowledgements && !flush.packer.is_empty() {
+            self.leave_multi(flush);
+        }
+        self.leave(flush, piece);
+    }
+
+    fn pack(&mut self, flush: &mut Flush<'_>, piece: Piece) {
+        let acknowledgement = matches!(piece, Piece::Acknowledgement(_));
         if flush.packer.len() + 1 + piece.len() > self.room() {
             self.leave_multi(flush);
         }
@@ -328,14 +336,14 @@ impl Session {
     }
 
     /// Seals one packet and lets it leave: where it stands, if no pass changes it.
+    #[inline]
     fn leave(&mut self, flush: &mut Flush<'_>, piece: Piece) {
         match piece {
             Piece::Acknowledgement(bytes) => self.leave_bytes(flush, &bytes),
             Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => {
                 let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
-                let pool = &mut flush.shared.out.pool;
                 if !sealed {
-                    codec::append_crc(&self.agreed.sealing, pool.bytes_mut(whole), place.len as usize);
+                    flush.shared.unsealed.push(whole);
                 }
                 flush.shared.out.leave(whole, self.id, self.address);
                 self.left(flush.shared, whole.len as usize);
@@ -345,6 +353,14 @@ impl Session {
                 flush.codec.seal(&self.agreed.sealing, flush.shared.out.pool.bytes(place), &mut flush.sealed);
                 self.leave_sealed(flush);
             }
+        }
+    }
+
+    /// Seals what leaves where it stands: one right after the other, because then the CRCs need not wait for each other.
+    fn seal(&self, shared: &mut Shared) {
+        for whole in shared.unsealed.drain(..) {
+            let len = whole.len as usize - self.agreed.sealing.crc_length();
+            codec::append_crc(&self.agreed.sealing, shared.out.pool.bytes_mut(whole), len);
         }
     }
 
@@ -392,6 +408,15 @@ impl Session {
             self.receivers[channel] = NONE;
         }
     }
+}
+
+/// A reliable packet on its way out. Where it leaves alone it is sealed where it stands, once.
+fn written(packet: &mut Packet, sealing: &Sealing) -> Piece {
+    let piece = Piece::Written { place: packet.place, sealed: packet.sealed };
+    if packet.place.len as usize > LONGEST_ELEMENT {
+        packet.sealed = sealing.is_plain();
+    }
+    piece
 }
 
 impl Flush<'_> {

@@ -33,7 +33,8 @@ fn elements(body: &[u8], read_len: impl Fn(&[u8]) -> Option<(usize, usize)>) -> 
 }
 
 /// The length at the front of a bundle's element, and the bytes that it takes; `None` where it is cut off.
-pub(crate) fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
+#[inline]
+fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
     match *from {
         [LONG, LONG, LONG, a, b, c, d, ..] => Some((u32::from_be_bytes([a, b, c, d]) as usize, 7)),
         [LONG, LONG, LONG, ..] => None,
@@ -43,7 +44,15 @@ pub(crate) fn read_bundle_len(from: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
+/// The first message of a bundle, and what follows it; `None` where no whole one is left.
+#[inline]
+pub(crate) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, head) = read_bundle_len(bundle)?;
+    bundle[head..].split_at_checked(len)
+}
+
 /// How many bytes [`write_bundle_len`] writes.
+#[inline]
 pub(crate) fn bundle_len_size(len: usize) -> usize {
     match len {
         0..MEDIUM => 1,
@@ -52,9 +61,24 @@ pub(crate) fn bundle_len_size(len: usize) -> usize {
     }
 }
 
+/// Appends the length of an element.
+#[inline]
+pub(crate) fn push_bundle_len(len: usize, out: &mut Vec<u8>) {
+    if len < MEDIUM {
+        return out.push(len as u8);
+    }
+    let mut head = [0; 7];
+    let size = write_bundle_len(len, &mut head);
+    out.extend_from_slice(&head[..size]);
+}
+
 /// Writes the length of an element to the front of `out`, which has room for it, and says how many bytes that took.
 /// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
 pub(crate) fn write_bundle_len(len: usize, out: &mut [u8]) -> usize {
+    if len < MEDIUM {
+        out[0] = len as u8;
+        return 1;
+    }
     let size = bundle_len_size(len);
     // The value takes all bytes but the marks: 1 of 1, 2 of 3, 4 of 7.
     let (marks, value) = out[..size].split_at_mut(size / 2);
