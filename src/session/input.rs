@@ -150,7 +150,7 @@ impl Session {
         if self.receivers[channel] == NONE {
             self.receivers[channel] = shared.receivers.take();
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
-                receiver.begin(self.next_in[channel]);
+                receiver.begin(self.next_in[channel].into());
             }
         }
         let Config { receive_window, max_message, udp_length, .. } = shared.config;
@@ -204,7 +204,8 @@ impl Session {
         let pool = &mut shared.out.pool;
         let Some(sender) = shared.senders.get_mut(self.senders[channel]) else {
             // Nothing is unacknowledged here: an acknowledgement said again, or of what was never sent.
-            let sent = wire::expand(sequence, self.next_out[channel]).is_none_or(|sequence| sequence < self.next_out[channel]);
+            let next = self.next_out[channel].into();
+            let sent = wire::expand(sequence, next).is_none_or(|sequence| sequence < next);
             if !sent {
                 count!(self, shared, dropped_acknowledgement);
             }
