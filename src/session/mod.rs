@@ -438,7 +438,9 @@ impl Session {
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
-        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel])
+            && (cipher.is_some() || !sender.join(data, &layout, &mut shared.out.pool))
+        {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
