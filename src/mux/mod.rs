@@ -332,7 +332,7 @@ impl Multiplexer {
     pub fn drain_outgoing(&mut self, now_us: u64, max: usize) -> Outgoing<'_> {
         self.shared.out.release();
         self.shared.out.end_loans();
-        self.collect(now_us, max);
+        self.collect(now_us, max, self.shared.config.trains);
         self.shared.out.lend();
         Outgoing { outbox: &self.shared.out, next: 0 }
     }
@@ -345,7 +345,7 @@ impl Multiplexer {
         loop {
             let round = (max - count).min(rest.len() / longest);
             self.shared.out.release();
-            self.collect(now_us, round);
+            self.collect(now_us, round, false);
             let got = self.shared.out.leaving();
             for index in 0..got {
                 let Some(datagram) = self.shared.out.datagram(index) else { break };
@@ -367,9 +367,9 @@ impl Multiplexer {
         self.longest
     }
 
-    fn collect(&mut self, now_us: u64, max: usize) {
+    fn collect(&mut self, now_us: u64, max: usize, trains: bool) {
         self.clock(now_us);
-        self.shared.out.begin(max);
+        self.shared.out.begin(max, trains);
         while self.shared.out.leaving() < max
             && let Some(slot) = self.shared.talking.pop_front()
         {
@@ -385,7 +385,7 @@ impl Multiplexer {
             }
         }
         // What sessions said while they ended.
-        self.shared.out.begin(max);
+        self.shared.out.begin(max, trains);
     }
 
     /// At most `max` events, lent until the next call of this function. None means that nothing is left.

@@ -14,8 +14,33 @@ const MOST_WAITING: usize = 4096;
 #[derive(Clone, Copy)]
 pub(crate) struct Ready {
     place: Place,
+    /// 0, or the size of each datagram of a train but the last.
+    segment: u32,
     session: Option<SessionId>,
     to: Address,
+}
+
+/// Datagrams of a train at most, and its bytes: what Linux takes with UDP_SEGMENT.
+const LONGEST_TRAIN: u32 = 64;
+const LARGEST_TRAIN: u32 = 61_440;
+
+impl Ready {
+    /// Takes the datagram at `place` into the train, if it stands right behind and is no longer than the others. False where it is one of its own.
+    fn couple(&mut self, place: Place, session: SessionId, to: &Address) -> bool {
+        let segment = if self.segment == 0 { self.place.len } else { self.segment };
+        let joins = self.place.block == place.block
+            && self.place.offset + self.place.len == place.offset
+            && self.place.len % segment == 0
+            && place.len <= segment
+            && self.place.len / segment < LONGEST_TRAIN
+            && self.place.len + place.len <= LARGEST_TRAIN
+            && self.session == Some(session)
+            && self.to == *to;
+        if joins {
+            (self.segment, self.place.len) = (segment, self.place.len + place.len);
+        }
+        joins
+    }
 }
 
 pub(crate) struct Outbox {
@@ -24,6 +49,8 @@ pub(crate) struct Outbox {
     pub(crate) cursor: Cursor,
     waiting: VecDeque<Ready>,
     most: usize,
+    /// The current drain may couple datagrams to trains.
+    trains: bool,
     /// What the current drain hands out.
     leaving: Vec<Ready>,
     /// The blocks that these stand in, held once for each run of them.
@@ -38,6 +65,7 @@ impl Outbox {
             pool: Pool::new(config.udp_length as usize),
             cursor: Cursor::default(),
             waiting: VecDeque::new(),
+            trains: false,
             leaving: Vec::new(),
             held: Vec::new(),
         }
@@ -48,7 +76,7 @@ impl Outbox {
         let room = self.waiting.len() < self.most;
         if room {
             let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
-            self.waiting.push_back(Ready { place, session, to });
+            self.waiting.push_back(Ready { place, segment: 0, session, to });
         }
         room
     }
@@ -65,7 +93,10 @@ impl Outbox {
             self.pool.hold(place.block);
             self.held.push(place.block);
         }
-        self.leaving.push(Ready { place, session: Some(session), to });
+        if self.trains && self.leaving.last_mut().is_some_and(|last| last.couple(place, session, &to)) {
+            return;
+        }
+        self.leaving.push(Ready { place, segment: 0, session: Some(session), to });
     }
 
     /// Hands out `datagram`.
@@ -75,13 +106,14 @@ impl Outbox {
         self.pool.release(place.block);
     }
 
-    /// How many datagrams the current drain hands out so far.
+    /// How many datagrams and trains the current drain hands out so far.
     pub(crate) fn leaving(&self) -> usize {
         self.leaving.len()
     }
 
-    /// Begins a drain with replies, at most `max`.
-    pub(crate) fn begin(&mut self, max: usize) {
+    /// Begins a drain with replies, at most `max`; the rest may come as `trains`.
+    pub(crate) fn begin(&mut self, max: usize, trains: bool) {
+        self.trains = trains;
         while self.leaving.len() < max
             && let Some(ready) = self.waiting.pop_front()
         {
@@ -114,6 +146,6 @@ impl Outbox {
     /// What the drain handed out.
     pub(crate) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
         let ready = self.leaving.get(index)?;
-        Some(Datagram { data: self.pool.bytes(ready.place), segment_size: 0, session: ready.session, to: ready.to })
+        Some(Datagram { data: self.pool.bytes(ready.place), segment_size: ready.segment, session: ready.session, to: ready.to })
     }
 }

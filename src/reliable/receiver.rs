@@ -233,26 +233,26 @@ impl Receiver {
     }
 
     fn reassemble<'a>(&mut self, payload: &'a [u8], limits: &Limits) -> Option<Delivery<'a>> {
-        let (mut reassembly, body) = match self.reassembly.take() {
+        let (reassembly, body) = match &mut self.reassembly {
             Some(reassembly) => (reassembly, payload),
-            None => match payload.split_first_chunk::<4>() {
-                Some((total, body)) => (Reassembly { data: Vec::new(), total: u32::from_be_bytes(*total) as usize }, body),
+            none => match payload.split_first_chunk::<4>() {
+                Some((total, body)) => (none.insert(Reassembly { data: Vec::new(), total: u32::from_be_bytes(*total) as usize }), body),
                 None => return Some(Delivery::Malformed),
             },
         };
         let arrived = reassembly.data.len() + body.len();
         if reassembly.total == 0 || reassembly.total > limits.message || arrived > reassembly.total {
+            self.reassembly = None;
             return Some(Delivery::Malformed);
         }
         if reassembly.data.capacity() < arrived {
             reassembly.data.reserve_exact((arrived * GROWTH).min(reassembly.total) - reassembly.data.len());
         }
         reassembly.data.extend_from_slice(body);
-        if arrived == reassembly.total {
-            return Some(Delivery::Message(reassembly.data));
+        if arrived < reassembly.total {
+            return None;
         }
-        self.reassembly = Some(reassembly);
-        None
+        self.reassembly.take().map(|reassembly| Delivery::Message(reassembly.data))
     }
 
     /// Says what is owed, at most `most`, with acknowledgements `delay` apart in the long run: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.

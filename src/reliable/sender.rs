@@ -32,6 +32,8 @@ pub(crate) struct Layout {
     pub(crate) channel: u8,
     /// Bytes of payload behind opcode and sequence.
     pub(crate) payload: usize,
+    /// Bytes of CRC behind each packet.
+    pub(crate) tail: usize,
 }
 
 /// A packet that was not acknowledged yet.
@@ -187,6 +189,21 @@ impl Sender {
         self.queued_bytes + self.fill.as_ref().map_or(0, |fill| fill.bundled)
     }
 
+    /// Adds a plain message to the open packet. False where there is none, or no room in it.
+    #[inline]
+    pub(crate) fn join(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
+        let Some(fill) = &mut self.fill else { return false };
+        let bundled = fill.bundled + wire::bundle_len_size(message.len()) + message.len();
+        if bundled > layout.payload {
+            return false;
+        }
+        let data = pool.data_mut(fill.block);
+        wire::push_bundle_len(message.len(), data);
+        data.extend_from_slice(message);
+        (fill.bundled, fill.bundle) = (bundled, true);
+        true
+    }
+
     /// Queues a message: into the open packet where it fits, else into one of its own or as many fragments as it needs.
     pub(crate) fn push(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let len = content.len();
@@ -261,6 +278,8 @@ impl Sender {
         data[start..start + HEAD].copy_from_slice(&[0, opcode + layout.channel, high, low]);
         let len = data.len() - start;
         data.extend_from_slice(&TAIL);
+        // The next packet begins right behind the CRC: so they leave as a train.
+        data.truncate(start + len + layout.tail);
         pool.hold(block);
         self.queued_bytes += len;
         let place = Place { block, offset: start as u32, len: len as u32 };

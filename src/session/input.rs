@@ -83,6 +83,7 @@ impl Session {
         if strikes.len() >= MOST_MALFORMED { Err(Ending::Corrupt) } else { Ok(()) }
     }
 
+    #[inline]
     fn handle(&mut self, shared: &mut Shared, packet: &[u8], depth: u32) -> Result<(), Ending> {
         let packet = match wire::read(packet) {
             Ok(packet) => packet,
@@ -95,27 +96,33 @@ impl Session {
         };
         match packet {
             Packet::MultiPacket(_) if depth == DEEPEST => self.malformed(shared)?,
-            Packet::MultiPacket(body) => {
-                self.peer_is_thorough(shared);
-                for element in wire::multi_elements(body) {
-                    match element {
-                        Ok(element) => self.handle(shared, element, depth + 1)?,
-                        Err(wire::Malformed) => self.malformed(shared)?,
-                    }
-                }
-            }
+            Packet::MultiPacket(body) => self.handle_elements(shared, body, depth + 1)?,
             Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => return Err(Ending::Peer(disconnect.reason)),
             Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
             Packet::Heartbeat => self.heartbeat_received(shared, depth > 0),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
-            Packet::ReliableData { channel, sequence, payload } => self.reliable(shared, channel, (sequence, false, payload))?,
-            Packet::ReliableFragment { channel, sequence, payload } => self.reliable(shared, channel, (sequence, true, payload))?,
+            Packet::ReliableData { channel, sequence, payload } | Packet::ReliableFragment { channel, sequence, payload } => {
+                let fragment = matches!(packet, Packet::ReliableFragment { .. });
+                self.reliable(shared, channel, (sequence, fragment, payload))?;
+            }
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
             Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
             Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload),
             Packet::Ignored => {}
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn handle_elements(&mut self, shared: &mut Shared, body: &[u8], depth: u32) -> Result<(), Ending> {
+        self.peer_is_thorough(shared);
+        for element in wire::multi_elements(body) {
+            match element {
+                Ok(element) => self.handle(shared, element, depth)?,
+                Err(wire::Malformed) => self.malformed(shared)?,
+            }
         }
         Ok(())
     }
@@ -150,7 +157,7 @@ impl Session {
         if self.receivers[channel] == NONE {
             self.receivers[channel] = shared.receivers.take();
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
-                receiver.begin(self.next_in[channel]);
+                receiver.begin(self.next_in[channel].into());
             }
         }
         let Config { receive_window, max_message, udp_length, .. } = shared.config;
@@ -207,7 +214,8 @@ impl Session {
         let pool = &mut shared.out.pool;
         let Some(sender) = shared.senders.get_mut(self.senders[channel]) else {
             // Nothing is unacknowledged here: an acknowledgement said again, or of what was never sent.
-            let sent = wire::expand(sequence, self.next_out[channel]).is_none_or(|sequence| sequence < self.next_out[channel]);
+            let next = self.next_out[channel].into();
+            let sent = wire::expand(sequence, next).is_none_or(|sequence| sequence < next);
             if !sent {
                 count!(self, shared, dropped_acknowledgement);
             }

@@ -192,8 +192,9 @@ pub(crate) struct Session {
     pub(crate) received_at: u64,
     sent_at: u64,
     heartbeat_at: u64,
-    next_out: [u64; CHANNELS],
-    next_in: [u64; CHANNELS],
+    /// Where the channels go on ([`outlived`]).
+    next_out: [u32; CHANNELS],
+    next_in: [u32; CHANNELS],
     senders: [u32; CHANNELS],
     receivers: [u32; CHANNELS],
     path: u32,
@@ -207,7 +208,7 @@ pub(crate) struct Session {
     pub(crate) stats: SessionStats,
 }
 
-/// The part of [`Stats`] that is counted for each session.
+/// The part of [`Stats`] that is counted for each session. What should be rare ends at what 32 bits hold: a session is small.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct SessionStats {
     pub(crate) datagrams_sent: u64,
@@ -216,21 +217,21 @@ pub(crate) struct SessionStats {
     pub(crate) bytes_received: u64,
     pub(crate) messages_sent: u64,
     pub(crate) messages_received: u64,
-    pub(crate) retransmissions: u64,
-    pub(crate) duplicates: u64,
-    pub(crate) dropped_crc: u64,
-    pub(crate) dropped_malformed: u64,
-    pub(crate) dropped_lossy: u64,
-    pub(crate) dropped_window: u64,
-    pub(crate) dropped_contextless: u64,
-    pub(crate) dropped_acknowledgement: u64,
+    pub(crate) retransmissions: u32,
+    pub(crate) duplicates: u32,
+    pub(crate) dropped_crc: u32,
+    pub(crate) dropped_malformed: u32,
+    pub(crate) dropped_lossy: u32,
+    pub(crate) dropped_window: u32,
+    pub(crate) dropped_contextless: u32,
+    pub(crate) dropped_acknowledgement: u32,
 }
 
 /// Counts for the session and for the multiplexer.
 macro_rules! count {
     ($session:expr, $shared:expr, $field:ident, $n:expr) => {{
         let n = $n as u64;
-        $session.stats.$field += n;
+        $session.stats.$field = $session.stats.$field.saturating_add(n as _);
         $shared.stats.$field += n;
     }};
     ($session:expr, $shared:expr, $field:ident) => {
@@ -366,7 +367,7 @@ impl Session {
 
     fn layout(&self, channel: usize) -> Layout {
         let tail = self.agreed.sealing.crc_length();
-        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion() }
+        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion(), tail }
     }
 
     /// Bytes of reliable messages queued and unacknowledged.
@@ -438,11 +439,13 @@ impl Session {
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                sender.begin(self.next_out[channel], shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
+                sender.begin(self.next_out[channel].into(), shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
-        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel])
+            && (cipher.is_some() || !sender.join(data, &layout, &mut shared.out.pool))
+        {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
@@ -526,6 +529,11 @@ impl Session {
     }
 }
 
+/// A sequence that outlives its half of a channel. The peer sees its low 16 bits; of the others it matters only whether there are any.
+fn outlived(sequence: u64) -> u32 {
+    u32::try_from(sequence).unwrap_or(0xFFFF << 16 | sequence as u32 & 0xFFFF)
+}
+
 /// The reliable channels by number.
 pub(crate) const RELIABLE: [Channel; CHANNELS] = [Channel::Reliable0, Channel::Reliable1, Channel::Reliable2, Channel::Reliable3];
 
@@ -538,14 +546,14 @@ impl From<SessionStats> for Stats {
             bytes_received: own.bytes_received,
             messages_sent: own.messages_sent,
             messages_received: own.messages_received,
-            retransmissions: own.retransmissions,
-            duplicates: own.duplicates,
-            dropped_crc: own.dropped_crc,
-            dropped_malformed: own.dropped_malformed,
-            dropped_lossy: own.dropped_lossy,
-            dropped_window: own.dropped_window,
-            dropped_contextless: own.dropped_contextless,
-            dropped_acknowledgement: own.dropped_acknowledgement,
+            retransmissions: own.retransmissions.into(),
+            duplicates: own.duplicates.into(),
+            dropped_crc: own.dropped_crc.into(),
+            dropped_malformed: own.dropped_malformed.into(),
+            dropped_lossy: own.dropped_lossy.into(),
+            dropped_window: own.dropped_window.into(),
+            dropped_contextless: own.dropped_contextless.into(),
+            dropped_acknowledgement: own.dropped_acknowledgement.into(),
             ..Stats::default()
         }
     }
@@ -554,7 +562,15 @@ impl From<SessionStats> for Stats {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn a_sequence_that_outlives_its_channel_keeps_what_the_peer_sees() {
+        for sequence in [0, 1, 0xFFFF, 0x1_0000, u32::MAX.into(), u64::from(u32::MAX) + 1, 0x1234_5678_9ABC, u64::MAX] {
+            let outlived = super::outlived(sequence);
+            assert_eq!((outlived as u16, outlived < 0x1_0000), (sequence as u16, sequence < 0x1_0000), "{sequence:#x}");
+        }
+    }
+
+    #[test]
     fn an_idle_session_is_small() {
-        assert!(std::mem::size_of::<super::Session>() <= 368, "{}", std::mem::size_of::<super::Session>());
+        assert!(std::mem::size_of::<super::Session>() <= 304, "{}", std::mem::size_of::<super::Session>());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A packet that fills a datagram is sealed where it was written and lent from there. Small ones share a MultiPacket, acknowledgements riding along.
 
-use super::{CHANNELS, Session, Shared, count};
+use super::{CHANNELS, Session, Shared, count, outlived};
 use crate::codec::{self, Codec, Sealing};
 use crate::pool::{NONE, Place};
 use crate::reliable::{Acknowledgement, Allowance, Packet, Sender};
@@ -388,7 +388,7 @@ impl Session {
             if let Some(sender) = shared.senders.get_mut(self.senders[channel])
                 && sender.is_idle()
             {
-                self.next_out[channel] = sender.end(&mut shared.out.pool);
+                self.next_out[channel] = outlived(sender.end(&mut shared.out.pool));
                 shared.senders.give_back(self.senders[channel]);
                 self.senders[channel] = NONE;
             }
@@ -403,7 +403,7 @@ impl Session {
         if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel])
             && receiver.rests_at(shared.config.ack_delay_us.into()).is_some_and(|at| at <= shared.now)
         {
-            self.next_in[channel] = receiver.end();
+            self.next_in[channel] = outlived(receiver.end());
             shared.receivers.give_back(self.receivers[channel]);
             self.receivers[channel] = NONE;
         }
