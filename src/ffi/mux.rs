@@ -299,10 +299,11 @@ pub unsafe extern "C" fn soe_mux_drain_events(mux: *mut soe_mux, out: *mut soe_e
             present(out_count)?;
             inner.rebound.clear();
             let mut count = 0;
-            for event in inner.mux.drain_events(cap).take(cap) {
+            inner.mux.drain_events(cap).for_each(|event| {
+                assert!(count < cap, "more events than asked for");
                 out.add(count).write(soe_event::new(&event, &mut inner.rebound));
                 count += 1;
-            }
+            });
             if !inner.rebound.is_empty() {
                 let records = (0..count).map(|i| &mut *out.add(i)).filter(|record| record.is_rebound());
                 records.zip(&inner.rebound).for_each(|(record, address)| record.lend_rebound(address));

@@ -272,45 +272,79 @@ pub(crate) struct Drained<'a> {
 impl<'a> Iterator for Drained<'a> {
     type Item = Event<'a>;
 
-    #[inline]
     fn next(&mut self) -> Option<Event<'a>> {
-        let (record, kind) = match self.bundle.take() {
-            Some((record, channel, rest)) => self.unbundle(record, channel, rest),
+        let (record, channel, bundle) = match self.bundle.take() {
+            Some(bundle) => bundle,
             None => {
                 let record = self.records.next()?;
-                match record.kind {
-                    Kind::Messages(Messages { place, channel, bundled: true, .. }) => {
-                        self.unbundle(record, channel, self.pool.bytes(place))
+                match record.bundle(self.pool) {
+                    Some((channel, bundle)) => (record, channel, bundle),
+                    None => {
+                        self.left -= 1;
+                        return Some(record.event(self.pool));
                     }
-                    Kind::Messages(Messages { place, channel, .. }) => {
-                        (record, EventKind::Message { channel, data: self.pool.bytes(place) })
-                    }
-                    Kind::ConnectRequest(place) => (record, EventKind::ConnectRequest { application_protocol: self.pool.bytes(place) }),
-                    Kind::Connected(place) => (record, EventKind::Connected { application_protocol: self.pool.bytes(place) }),
-                    Kind::Writable => (record, EventKind::Writable),
-                    Kind::Disconnected(by, reason) => (record, EventKind::Disconnected { by, reason }),
-                    Kind::Rebound(address) => (record, EventKind::Rebound { address }),
                 }
             }
         };
         self.left -= 1;
-        Some(Event { session: record.session, user_data: record.user_data, time_us: record.time_us, kind })
+        let (data, rest) = wire::split_bundle(bundle)?;
+        self.bundle = (!rest.is_empty()).then_some((record, channel, rest));
+        Some(record.message(channel, data))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
+
+    /// All at once, as hosts take them: nothing to remember from one message of a bundle to the next.
+    #[inline]
+    fn fold<B, F: FnMut(B, Event<'a>) -> B>(self, init: B, mut each: F) -> B {
+        let mut folded = init;
+        let (mut records, mut bundle) = (self.records, self.bundle);
+        loop {
+            if let Some((record, channel, mut rest)) = bundle.take() {
+                while let Some((data, behind)) = wire::split_bundle(rest) {
+                    folded = each(folded, record.message(channel, data));
+                    rest = behind;
+                }
+            }
+            let Some(record) = records.next() else { return folded };
+            match record.bundle(self.pool) {
+                Some((channel, rest)) => bundle = Some((record, channel, rest)),
+                None => folded = each(folded, record.event(self.pool)),
+            }
+        }
+    }
 }
 
-impl<'a> Drained<'a> {
-    /// The first message of what is left of a bundle.
-    #[inline]
-    fn unbundle(&mut self, record: &'a Record, channel: Channel, bundle: &'a [u8]) -> (&'a Record, EventKind<'a>) {
-        let (data, rest) = wire::split_bundle(bundle).unwrap_or_default();
-        if !rest.is_empty() {
-            self.bundle = Some((record, channel, rest));
+impl Record {
+    /// The bundle in it, if it is one.
+    fn bundle<'a>(&self, pool: &'a Pool) -> Option<(Channel, &'a [u8])> {
+        match self.kind {
+            Kind::Messages(Messages { place, channel, bundled: true, .. }) => Some((channel, pool.bytes(place))),
+            _ => None,
         }
-        (record, EventKind::Message { channel, data })
+    }
+
+    /// One message from it.
+    #[inline]
+    fn message<'a>(&self, channel: Channel, data: &'a [u8]) -> Event<'a> {
+        let kind = EventKind::Message { channel, data };
+        Event { session: self.session, user_data: self.user_data, time_us: self.time_us, kind }
+    }
+
+    /// What is no bundle, as one event.
+    #[inline]
+    fn event<'a>(&self, pool: &'a Pool) -> Event<'a> {
+        let kind = match self.kind {
+            Kind::Messages(Messages { place, channel, .. }) => EventKind::Message { channel, data: pool.bytes(place) },
+            Kind::ConnectRequest(place) => EventKind::ConnectRequest { application_protocol: pool.bytes(place) },
+            Kind::Connected(place) => EventKind::Connected { application_protocol: pool.bytes(place) },
+            Kind::Writable => EventKind::Writable,
+            Kind::Disconnected(by, reason) => EventKind::Disconnected { by, reason },
+            Kind::Rebound(address) => EventKind::Rebound { address },
+        };
+        Event { session: self.session, user_data: self.user_data, time_us: self.time_us, kind }
     }
 }
 
@@ -352,4 +386,49 @@ fn measure(body: &[u8]) -> (u32, usize) {
         messages += 1;
     }
     (messages, body.len() - rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Vec<u8>> {
+        events
+            .filter_map(|event| match event.kind {
+                EventKind::Message { data, .. } => Some(data.to_vec()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_bundle_comes_out_whole_however_few_events_a_drain_takes_and_however_they_are_read() {
+        let body = b"\x01a\x02bc\x00\x03def\x01g";
+        let all: Vec<&[u8]> = vec![b"x", b"a", b"bc", b"", b"def", b"g", b"y"];
+        for max in 1..=8 {
+            for one_by_one in [0, 1, 2, usize::MAX] {
+                let (mut queue, mut sessions) = (EventQueue::new(&Config::default()), Sessions::new(1));
+                let whose = (SessionId::from_raw(1 << 24), 0);
+                queue.message(whose, 0, Channel::Reliable0, b"x");
+                assert_eq!(queue.bundle(whose, 0, Channel::Reliable0, body), (5, true));
+                queue.message(whose, 0, Channel::Reliable0, b"y");
+                let mut got = Vec::new();
+                while got.len() < all.len() {
+                    queue.drain(&mut sessions, max);
+                    let mut drained = queue.drained();
+                    let expected = max.min(all.len() - got.len());
+                    assert_eq!(drained.size_hint(), (expected, Some(expected)));
+                    let first = messages(drained.by_ref().take(one_by_one.min(expected)));
+                    let then = drained.fold(Vec::new(), |mut rest, event| {
+                        rest.push(event);
+                        rest
+                    });
+                    got.extend(first.into_iter().chain(messages(then.into_iter())));
+                }
+                assert_eq!(got, all, "{max} {one_by_one}");
+                queue.drain(&mut sessions, max);
+                assert_eq!((queue.drained().count(), queue.waiting, queue.bytes, queue.pool.held_bytes()), (0, 0, 0, 0));
+            }
+        }
+    }
 }

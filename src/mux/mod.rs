@@ -209,6 +209,11 @@ impl<'a> Iterator for Events<'a> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.size_hint()
     }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Event<'a>) -> B>(self, init: B, each: F) -> B {
+        self.0.fold(init, each)
+    }
 }
 
 impl ExactSizeIterator for Events<'_> {}
