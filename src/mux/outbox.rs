@@ -30,7 +30,7 @@ impl Ready {
         let segment = if self.segment == 0 { self.place.len } else { self.segment };
         let joins = self.place.block == place.block
             && self.place.offset + self.place.len == place.offset
-            && self.place.len % segment == 0
+            && self.place.len.is_multiple_of(segment)
             && place.len <= segment
             && self.place.len / segment < LONGEST_TRAIN
             && self.place.len + place.len <= LARGEST_TRAIN
