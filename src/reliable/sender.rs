@@ -165,6 +165,11 @@ impl Sender {
         (self.news, self.late_at) = (None, 0);
     }
 
+    /// The peer acknowledges all that it holds only from now on: what it seemed to drop says nothing.
+    pub(crate) fn forget_drops(&mut self, reach: u32) {
+        (self.reach, self.ceiling) = (self.reach.max(reach), reach.max(EASY_REACH));
+    }
+
     /// Nothing to send and nothing unacknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.packets.is_empty() && self.fill.is_none()

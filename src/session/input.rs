@@ -3,7 +3,7 @@
 use super::life::PROBING_US;
 use super::{CHANNELS, Doubt, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Rejected};
-use crate::config::Config;
+use crate::config::{Config, Congestion};
 use crate::event::Channel;
 use crate::mux::events::Kind;
 use crate::pool::NONE;
@@ -19,6 +19,8 @@ pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
 const HINT_US: u64 = 1_000_000;
 /// How soon it is said again that this side is not of soe-protocol's kind.
 const SHOW_US: u64 = 100_000;
+/// The body of the MultiPacket that says it: one heartbeat and nothing else, which no coalescing makes.
+const SHOWN: [u8; 3] = [2, 0, opcode::HEARTBEAT];
 /// A heartbeat that comes so soon after one of this side's own is the answer to it. Less than the second after which a lost one is repeated.
 const ECHO_US: u64 = 900_000;
 
@@ -99,7 +101,7 @@ impl Session {
             Packet::MultiPacket(body) => self.handle_elements(shared, body, depth + 1)?,
             Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => return Err(Ending::Peer(disconnect.reason)),
             Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
-            Packet::Heartbeat => self.heartbeat_received(shared, depth > 0),
+            Packet::Heartbeat => self.heartbeat_received(shared),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
             Packet::ReliableData { channel, sequence, payload } | Packet::ReliableFragment { channel, sequence, payload } => {
@@ -118,6 +120,10 @@ impl Session {
     #[inline(never)]
     fn handle_elements(&mut self, shared: &mut Shared, body: &[u8], depth: u32) -> Result<(), Ending> {
         self.peer_is_thorough(shared);
+        if body == SHOWN {
+            self.peer_shown(shared);
+            return Ok(());
+        }
         for element in wire::multi_elements(body) {
             match element {
                 Ok(element) => self.handle(shared, element, depth)?,
@@ -279,15 +285,36 @@ impl Session {
         }
     }
 
+    /// The peer showed itself: a server answers, and what seemed dropped while the peer acknowledged less than it holds is forgotten.
+    fn peer_shown(&mut self, shared: &mut Shared) {
+        let first = !std::mem::replace(&mut self.understood, true);
+        if first && shared.config.congestion == Congestion::Adaptive {
+            for sender in self.senders {
+                if let Some(sender) = shared.senders.get_mut(sender) {
+                    sender.forget_drops(shared.config.send_window);
+                }
+            }
+        }
+        match (self.client, first) {
+            (true, _) => {}
+            (false, true) => self.show(shared),
+            (false, false) => self.show_thorough(shared),
+        }
+    }
+
     /// Tells the peer that this side is not of soe-protocol's kind either, with a MultiPacket of one heartbeat, which everybody understands. A client says it
     /// until it hears the same, a server in answer.
     pub(super) fn show_thorough(&mut self, shared: &mut Shared) {
         if self.since_heartbeat(shared.now).is_some_and(|since| since > 0 && since < SHOW_US) {
             return;
         }
+        self.show(shared);
+    }
+
+    fn show(&mut self, shared: &mut Shared) {
         self.heartbeat_at = shared.now;
         let shares = false;
-        if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, 2], &[0, opcode::HEARTBEAT], None, shares).is_ok() {
+        if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, SHOWN[0]], &SHOWN[1..], None, shares).is_ok() {
             self.talk(shared);
         }
     }
@@ -323,13 +350,7 @@ impl Session {
     }
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own.
-    fn heartbeat_received(&mut self, shared: &mut Shared, in_multi_packet: bool) {
-        if in_multi_packet {
-            self.understood = true;
-            if !self.client {
-                return self.show_thorough(shared);
-            }
-        }
+    fn heartbeat_received(&mut self, shared: &mut Shared) {
         if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
             self.send_heartbeat(shared);
         }

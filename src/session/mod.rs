@@ -182,7 +182,7 @@ pub(crate) struct Session {
     struck: bool,
     /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
     thorough: bool,
-    /// And knows that this side does.
+    /// And showed that it knows that this side does, or is about to.
     understood: bool,
     /// The receive cipher was set, or need not be.
     gate_open: bool,
