@@ -261,3 +261,37 @@ mod net_status {
         puppet.assert_alive();
     }
 }
+
+/// A MultiPacket of one heartbeat tells that its sender is not of soe-protocol's kind, and so may be answered in full.
+const SHOWN: [u8; 5] = [0, 3, 2, 0, 6];
+
+#[test]
+fn a_client_shows_itself_until_the_server_does_and_not_only_until_a_heartbeat_came_with_something_else() {
+    let mut puppet = Puppet::server(config());
+    // A message ahead of its turn: what is lost is not acknowledged in order, so it matters what the server takes this side for.
+    let shows = |puppet: &mut Puppet, sequence: u16| {
+        puppet.wait(2 * SECOND);
+        let wire = puppet.wire;
+        let said = puppet.say(&wire.seal(&Wire::reliable(0, sequence, b"early")));
+        said.iter().any(|datagram| wire.open(datagram).is_some_and(|packet| packet == SHOWN))
+    };
+    assert!(shows(&mut puppet, 1), "before a word of the server");
+    puppet.say(&puppet.wire.seal(&multi(&[&[0, 6], &[1, 5]])));
+    assert!(shows(&mut puppet, 2), "a heartbeat that shares its datagram says nothing");
+    puppet.say(&puppet.wire.seal(&multi(&[&[0, 6]])));
+    assert!(!shows(&mut puppet, 3), "the server has shown itself");
+}
+
+#[test]
+fn a_server_answers_the_first_showing_even_just_after_its_own_heartbeat() {
+    let mut puppet = Puppet::client(config());
+    puppet.wait(5 * SECOND);
+    let wire = puppet.wire;
+    assert_eq!(puppet.packets_after(&wire.heartbeat()), [[0, 6]]);
+    puppet.wait(1000);
+    let shown = wire.seal(&multi(&[&[0, 6]]));
+    let said = puppet.say(&shown);
+    assert!(said.iter().any(|datagram| wire.open(datagram).is_some_and(|packet| packet == SHOWN)), "{said:?}");
+    puppet.wait(1000);
+    assert_eq!(puppet.say(&shown), Vec::<Vec<u8>>::new(), "but not each of many");
+}
