@@ -71,6 +71,11 @@ impl Packet {
         self.sent_at.max(self.copied_at)
     }
 
+    /// When what was acknowledged may have left at the latest: not with a transmission that is younger than any round trip.
+    fn arrived_left_at(&self, rtt: &Rtt, now: u64) -> u64 {
+        if now < self.last_left_at() + rtt.least() { self.first_sent_at } else { self.last_left_at() }
+    }
+
     /// It was sent again, and what was acknowledged left before that.
     fn was_sent_in_vain(&self, rtt: &Rtt, now: u64) -> bool {
         self.lost || (self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + rtt.least())
@@ -382,7 +387,7 @@ impl Sender {
                 continue;
             }
             packet.acknowledged = true;
-            news.newest = news.newest.max(packet.last_left_at());
+            news.newest = news.newest.max(packet.arrived_left_at(rtt, now));
             let bytes = u64::from(packet.place.len);
             self.queued_bytes -= bytes as usize;
             pool.release(packet.place.block);

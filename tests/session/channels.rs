@@ -652,3 +652,28 @@ mod rough_links {
         assert!(pair.server.messages_on(Channel::Reliable0) == expected);
     }
 }
+
+/// The acknowledgement of a packet that was just sent again is that of its first transmission: it says nothing of what left in between, and of how much the peer
+/// holds.
+#[test]
+fn an_acknowledgement_that_crosses_a_retransmission_makes_nothing_else_be_sent_again() {
+    const ROUND_TRIP: u64 = 100_000;
+    let mut puppet = Puppet::asked(config());
+    puppet.wait(ROUND_TRIP);
+    puppet.say(&response(Puppet::ID, Puppet::SEED, 2, [0, 0], 512, 3));
+    assert_eq!(puppet.node.connected(), Some(puppet.id));
+    puppet.node.take();
+    let wire = puppet.wire;
+    for index in 0..30 {
+        puppet.node.mux.send(puppet.id, soe::Channel::Reliable0, &[index; 480]).unwrap();
+    }
+    let sent = puppet.wait(ROUND_TRIP).len();
+    assert!(sent >= 25, "{sent} datagrams in the first round trip");
+    // The second packet arrived, the first was overtaken.
+    puppet.say(&wire.seal(&Wire::ack(0, 1)));
+    let again = (0..4 * ROUND_TRIP / 1000).find(|_| !puppet.wait(1000).is_empty());
+    assert_eq!(puppet.node.mux.stats().retransmissions, 1, "after {again:?} ms");
+    puppet.say(&wire.seal(&Wire::ack_all(0, 1)));
+    puppet.wait(1000);
+    assert_eq!(puppet.node.mux.stats().retransmissions, 1, "the others are still on their way");
+}
