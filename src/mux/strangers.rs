@@ -288,6 +288,7 @@ impl Multiplexer {
             return None;
         }
         let Multiplexer { sessions, shared, .. } = self;
+        let response = written(&waiting.response(shared.config.udp_length), shared.config.confirm_has_version);
         let beginning = Beginning {
             address: waiting.address,
             client: false,
@@ -303,7 +304,7 @@ impl Multiplexer {
             session.stats.datagrams_received = waiting.responses.into();
             session.stats.datagrams_sent = waiting.responses.into();
             session.stats.bytes_received = u64::from(waiting.responses) * u64::from(waiting.request_len);
-            session.stats.bytes_sent = u64::from(waiting.responses) * response_len(shared.config.confirm_has_version);
+            session.stats.bytes_sent = u64::from(waiting.responses) * response.len() as u64;
             session.open(shared, &waiting.agreed);
             if let Some(key) = waiting.cipher_key {
                 session.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
@@ -391,11 +392,6 @@ impl HalfOpen {
     fn response(&self, udp_length: u32) -> SessionResponse {
         response_of(self.wire_id, &self.agreed, udp_length)
     }
-}
-
-/// Bytes of a SessionResponse.
-fn response_len(with_version: bool) -> u64 {
-    if with_version { 21 } else { 17 }
 }
 
 fn written(response: &SessionResponse, with_version: bool) -> Vec<u8> {

@@ -135,13 +135,9 @@ impl Path {
         };
     }
 
-    fn rate(&self) -> u64 {
-        self.rate
-    }
-
     /// Bytes that the path holds at its rate.
     fn product(&self, rtt: &Rtt) -> u64 {
-        self.rate().saturating_mul(rtt.least()) / 1_000_000
+        self.rate.saturating_mul(rtt.least()) / 1_000_000
     }
 
     fn window(&self, rtt: &Rtt) -> u64 {
@@ -151,14 +147,14 @@ impl Path {
         let least = LEAST_WINDOW * self.packet;
         let gain = if self.phase == Phase::Startup { 15 * STEADY / 8 } else { 2 * STEADY };
         // Acknowledgements come in lumps: the peer's host has its own clock.
-        let lump = self.rate().saturating_mul(LUMP_US) / 1_000_000;
+        let lump = self.rate.saturating_mul(LUMP_US) / 1_000_000;
         let window = (self.product(rtt).saturating_mul(gain) / STEADY + lump).saturating_mul(STEADY) / (STEADY - self.loss) + least;
         if self.phase == Phase::Startup { window.max(INITIAL_WINDOW * self.packet) } else { window }
     }
 
     /// The rate at which packets leave.
     fn pace(&self, rtt: &Rtt) -> u64 {
-        let rate = self.rate();
+        let rate = self.rate;
         let gain = match self.phase {
             Phase::Startup => {
                 return (rate.saturating_mul(STARTUP) / STEADY).max(INITIAL_WINDOW * self.packet * 1_000_000 / rtt.smoothed());
@@ -175,7 +171,7 @@ impl Path {
 
     /// What may leave, good until something is acknowledged or lost.
     pub(crate) fn allowance(&self, rtt: &Rtt) -> Allowance {
-        let paced = self.rate() > 0 && !self.fixed;
+        let paced = self.rate > 0 && !self.fixed;
         Allowance {
             window: self.window(rtt),
             pace: paced.then(|| self.pace(rtt)),
@@ -284,7 +280,7 @@ impl Path {
         }
         let span = (now - departure.delivered_at).max(rtt.least()).max(1);
         let rate = (self.delivered - departure.delivered).saturating_mul(1_000_000) / span;
-        if !departure.idle || rate > self.rate() {
+        if !departure.idle || rate > self.rate {
             let best = &mut self.rates[self.round % REMEMBERED];
             *best = (*best).max(rate);
             self.rate = self.rate.max(rate);
@@ -309,9 +305,9 @@ impl Path {
         if queued {
             self.loss /= 2;
         }
-        if self.phase == Phase::Startup && self.rate() > 0 {
-            if self.rate() > self.best + self.best / 4 {
-                (self.best, self.plateau) = (self.rate(), 0);
+        if self.phase == Phase::Startup && self.rate > 0 {
+            if self.rate > self.best + self.best / 4 {
+                (self.best, self.plateau) = (self.rate, 0);
             } else if !idle {
                 self.plateau += 1;
             }
@@ -339,7 +335,7 @@ impl Path {
     }
 
     fn begin_cruise(&mut self, now: u64) -> Phase {
-        (self.search, self.searched_from) = (MOST_SEARCH, self.rate());
+        (self.search, self.searched_from) = (MOST_SEARCH, self.rate);
         self.settling = SETTLING;
         Phase::Cruise(0, now)
     }
@@ -352,14 +348,14 @@ impl Path {
             Phase::Drain if self.under_way <= self.product(rtt) => self.begin_cruise(now),
             Phase::Cruise(1, since) if now - since >= rtt.least() => {
                 // Half of what was looked for, at least, and it goes on looking.
-                let found = self.rate() > self.searched_from + self.searched_from * self.search / (2 * STEADY);
+                let found = self.rate > self.searched_from + self.searched_from * self.search / (2 * STEADY);
                 self.search = if found { MOST_SEARCH } else { (self.search / 2).max(LEAST_SEARCH) };
-                self.searched_from = self.rate();
+                self.searched_from = self.rate;
                 Phase::Cruise(if found { 0 } else { 2 }, now)
             }
             Phase::Cruise(index, since) if now - since >= rtt.least() => {
                 if index + 1 == CYCLE {
-                    self.searched_from = self.rate();
+                    self.searched_from = self.rate;
                 }
                 Phase::Cruise((index + 1) % CYCLE, now)
             }

@@ -1,6 +1,7 @@
 //! The sending half of a reliable channel: messages are copied once, into the packet that carries them, and stay there until it is acknowledged.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::congestion::Departure;
 use super::content::Content;
@@ -437,20 +438,11 @@ impl Sender {
         let Some(news) = self.news.take() else { return Losses::default() };
         let overdue = if heard { now.saturating_sub(rtt.overtaken()).min(news.newest) } else { 0 };
         let dropped = self.learn_reach(&news, overdue);
-        let missing = self.give_up_before(news.resent, now.saturating_sub(rtt.overtaken()));
+        // Of a packet that was sent again and acknowledged singly: what stands before it, left some time ago and is still missing did not arrive.
+        let before = (news.resent.saturating_sub(self.base) as usize).min(self.sent);
+        let missing = self.give_up(0..before, now.saturating_sub(rtt.overtaken()), usize::MAX);
         let losses = self.detect_losses(rtt, reordering, None, now);
         Losses { dropped, bytes: losses.bytes + missing, ..losses }
-    }
-
-    /// A packet that was sent again was acknowledged singly: what stands before it, left some time ago and is still missing did not arrive.
-    fn give_up_before(&mut self, resent: u64, overdue: u64) -> u64 {
-        let before = (resent.saturating_sub(self.base) as usize).min(self.sent);
-        (0..before)
-            .map(|index| {
-                let packet = &self.packets[index];
-                if !packet.acknowledged && packet.sent_at <= overdue { self.give_up_at(index) } else { 0 }
-            })
-            .sum()
     }
 
     /// Peers drop what lies beyond a receive window that they never announce. With no gap before it there is no harm in being far ahead; but where nothing came
@@ -462,7 +454,7 @@ impl Sender {
         if shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
             self.reach = ((self.farthest - news.base) as u32).clamp(LEAST_REACH, self.reach.max(LEAST_REACH));
             (self.ceiling, self.unhindered) = (self.reach, 0);
-            return self.give_up_from(shown, overdue);
+            return self.give_up(shown..self.sent, overdue, usize::MAX);
         }
         let advanced = (self.base - news.base) as u32;
         if news.full && advanced > 0 {
@@ -475,18 +467,6 @@ impl Sender {
             }
         }
         0
-    }
-
-    /// Gives up what left by `overdue`, from packet `first` on. Returns the bytes.
-    fn give_up_from(&mut self, first: usize, overdue: u64) -> u64 {
-        let mut bytes = 0;
-        let from = self.packets.iter_mut().take(self.sent).skip(first);
-        for packet in from.filter(|packet| !packet.acknowledged && !packet.lost && packet.sent_at <= overdue) {
-            packet.lost = true;
-            self.lost += 1;
-            bytes += u64::from(packet.place.len);
-        }
-        bytes
     }
 
     /// Gives up what was overtaken, and, where the peer was `heard` lately, what is under way for too long: of that only the oldest and the newest, whose
@@ -514,7 +494,7 @@ impl Sender {
                 due = due.min(packet.sent_at + overtaken_after);
             }
             if due <= now {
-                losses.bytes += self.give_up_at(index);
+                losses.bytes += self.give_up(index..index + 1, now, 1);
             } else if due != u64::MAX {
                 losses.next = Some(losses.next.map_or(due, |next| next.min(due)));
             }
@@ -522,24 +502,20 @@ impl Sender {
         if late[0].is_some() {
             self.late_at = now;
         }
-        losses.bytes += late.into_iter().flatten().map(|index| self.give_up_at(index)).sum::<u64>();
+        losses.bytes += late.into_iter().flatten().map(|index| self.give_up(index..index + 1, now, 1)).sum::<u64>();
         losses
     }
 
-    /// Packet `index` leaves again. Returns its bytes, if it was under way.
-    fn give_up_at(&mut self, index: usize) -> u64 {
-        let packet = &mut self.packets[index];
-        if std::mem::replace(&mut packet.lost, true) {
-            return 0;
-        }
-        self.lost += 1;
-        packet.place.len.into()
+    /// Gives up the oldest `most` packets under way, so that they leave again. Returns their bytes.
+    pub(crate) fn give_up_oldest(&mut self, most: usize) -> u64 {
+        self.give_up(0..self.sent, u64::MAX, most)
     }
 
-    /// Gives up the oldest `most` packets under way, so that they leave again. Returns their bytes.
-    pub(crate) fn give_up(&mut self, most: usize) -> u64 {
+    /// Gives up what is under way of a range and left by `overdue`, the oldest `most`.
+    fn give_up(&mut self, range: Range<usize>, overdue: u64, most: usize) -> u64 {
         let mut bytes = 0;
-        for packet in self.packets.iter_mut().take(self.sent).filter(|packet| !packet.acknowledged && !packet.lost).take(most) {
+        let under_way = |packet: &&mut Packet| !packet.acknowledged && !packet.lost && packet.sent_at <= overdue;
+        for packet in self.packets.range_mut(range).filter(under_way).take(most) {
             packet.lost = true;
             self.lost += 1;
             bytes += u64::from(packet.place.len);

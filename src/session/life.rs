@@ -157,6 +157,11 @@ impl Session {
         quiet.min(unheard).max(repeat)
     }
 
+    /// Some channel has a packet that its peer is believed to hold: only the path keeps it.
+    fn has_next(&self, shared: &Shared) -> bool {
+        self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()))
+    }
+
     fn net_status_due(&self, net_status_ms: u32) -> u64 {
         let asked_at = self.rare.as_ref().and_then(|rare| rare.net_status.asked_at);
         match asked_at {
@@ -201,7 +206,7 @@ impl Session {
             at = at.min(self.probe_due(path)).min(path.check_at.unwrap_or(u64::MAX));
         }
         if let Some(path) = shared.paths.get(self.path)
-            && self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()))
+            && self.has_next(shared)
         {
             at = at.min(path.paced_until(&self.rtt).unwrap_or(u64::MAX));
         }
@@ -312,14 +317,13 @@ impl Session {
             path.probe(now);
             for channel in 0..CHANNELS {
                 if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                    path.lost(sender.give_up(PROBE));
+                    path.lost(sender.give_up_oldest(PROBE));
                 }
             }
             self.talk(shared);
         }
         // What waited for its time to leave.
-        let waits = self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()));
-        if waits && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt), now)) {
+        if self.has_next(shared) && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt), now)) {
             self.talk(shared);
         }
         Ok(())
