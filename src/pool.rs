@@ -32,6 +32,8 @@ struct Block {
 
 /// Idle blocks that a pool keeps of each size, so that a steady load allocates nothing: 1 MiB of the large ones.
 const SPARE: usize = 32;
+/// And bytes of all other sizes.
+const SPARE_BYTES: usize = 1 << 20;
 
 /// Blocks of two sizes: a small one for a writer with little to say, a large one for a busy one.
 pub(crate) struct Pool {
@@ -40,6 +42,9 @@ pub(crate) struct Pool {
     vacant: Vec<u32>,
     /// Idle memory, small and large.
     spare: [Vec<Vec<u8>>; 2],
+    /// Idle memory of other sizes, and how much that is.
+    odd: Vec<Vec<u8>>,
+    odd_bytes: usize,
     sizes: [usize; 2],
     lent: Vec<u32>,
 }
@@ -63,6 +68,8 @@ impl Pool {
             blocks: Vec::new(),
             vacant: Vec::new(),
             spare: Default::default(),
+            odd: Vec::new(),
+            odd_bytes: 0,
             sizes: [small, (16 * small).min(1 << 18)],
             lent: Vec::new(),
         }
@@ -87,13 +94,21 @@ impl Pool {
         self.close(cursor);
         let size = size as usize;
         let data = if len > self.sizes[size] {
-            Vec::with_capacity(len)
+            self.spare_buffer(len).unwrap_or_else(|| Vec::with_capacity(len))
         } else {
             self.spare[size].pop().unwrap_or_else(|| Vec::with_capacity(self.sizes[size]))
         };
         let block = self.adopt(data);
         cursor.0 = Some(block);
         block
+    }
+
+    /// Idle memory for `len` bytes, to be adopted later; `None` where there is none.
+    pub(crate) fn spare_buffer(&mut self, len: usize) -> Option<Vec<u8>> {
+        let at = self.odd.iter().rposition(|buffer| buffer.capacity() >= len)?;
+        let buffer = self.odd.swap_remove(at);
+        self.odd_bytes -= buffer.capacity();
+        Some(buffer)
     }
 
     /// Lets `cursor` go of its block.
@@ -171,11 +186,14 @@ impl Pool {
 
     fn recycle(&mut self, block: u32) {
         let mut data = std::mem::take(&mut self.blocks[block as usize].data);
-        if let Some(size) = self.sizes.iter().position(|&size| size == data.capacity())
-            && self.spare[size].len() < SPARE
-        {
-            data.clear();
-            self.spare[size].push(data);
+        data.clear();
+        match self.sizes.iter().position(|&size| size == data.capacity()) {
+            Some(size) if self.spare[size].len() < SPARE => self.spare[size].push(data),
+            None if self.odd.len() < SPARE && self.odd_bytes + data.capacity() <= SPARE_BYTES => {
+                self.odd_bytes += data.capacity();
+                self.odd.push(data);
+            }
+            _ => {}
         }
         self.vacant.push(block);
     }

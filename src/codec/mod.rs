@@ -56,7 +56,7 @@ impl Sealing {
     }
 
     /// The packet in front of the right CRC.
-    #[inline]
+    #[inline(always)]
     fn verify<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
         let len = datagram.len().checked_sub(self.crc_length()).filter(|&len| len > 0)?;
         let packet = &datagram[..len];
@@ -68,7 +68,7 @@ impl Sealing {
             None => datagram[len..].iter().fold(0, |value, &byte| value << 8 | u32::from(byte)),
         };
         // Only the low bytes are on the wire.
-        let right = (received ^ wire::crc(self.crc_start, packet)) << (32 - 8 * u32::from(self.crc_length)) == 0;
+        let right = (received ^ wire::crc_of_front(self.crc_start, datagram, len)) << (32 - 8 * u32::from(self.crc_length)) == 0;
         right.then_some(packet)
     }
 }
@@ -77,7 +77,7 @@ impl Sealing {
 pub(crate) fn append_crc(sealing: &Sealing, buffer: &mut [u8], len: usize) {
     let length = sealing.crc_length();
     if length > 0 {
-        let crc = wire::crc(sealing.crc_start, &buffer[..len]).to_be_bytes();
+        let crc = wire::crc_of_front(sealing.crc_start, &buffer[..len + length], len).to_be_bytes();
         buffer[len..len + length].copy_from_slice(&crc[4 - length..]);
     }
 }
@@ -115,7 +115,7 @@ impl Codec {
     ///
     /// # Errors
     /// [`Rejected`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open<'a>(&'a mut self, sealing: &Sealing, datagram: &'a [u8]) -> Result<&'a [u8], Rejected> {
         let packet = sealing.verify(datagram).ok_or(Rejected::Crc)?;
         if sealing.is_plain() {
@@ -138,6 +138,7 @@ impl Codec {
         append_crc(sealing, &mut out[start..], len - start);
     }
 
+    #[inline(never)]
     fn undo<'a>(&'a mut self, passes: [Pass; 2], packet: &'a [u8]) -> Option<&'a [u8]> {
         let Some(body) = covered_from(packet) else { return Some(packet) };
         self.opened.clear();

@@ -16,7 +16,7 @@ pub enum soe_family {
 /// Where datagrams come from and go to. 24 bytes. Sessions are told apart by it; members that the family does not use are ignored, and zero
 /// where the library fills them.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct soe_addr {
     /// Network byte order. IPv4: the first four bytes. IPv6 and opaque: all sixteen.
     pub ip: [u8; 16],

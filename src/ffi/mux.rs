@@ -83,7 +83,7 @@ pub unsafe extern "C" fn soe_mux_free(mux: *mut soe_mux) {
 }
 
 /// One datagram; the only place where they come in.
-#[inline]
+#[inline(always)]
 fn feed(mux: &mut Multiplexer, now_us: u64, from: &Address, datagram: &[u8]) {
     #[cfg(feature = "fault-injection")]
     assert!(datagram != b"soe fault injection", "asked to");
@@ -134,8 +134,10 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
         soe_mux::enter(mux, |inner| {
             present_array(r#in, count)?;
             present(out_consumed)?;
+            // Datagrams of one peer come in runs.
+            let mut last = (soe_addr::default(), Address::default());
             for i in 0..count {
-                if let Err(mistake) = feed_record(&mut inner.mux, now_us, &*r#in.add(i)) {
+                if let Err(mistake) = feed_record(&mut inner.mux, now_us, &*r#in.add(i), &mut last) {
                     out_consumed.write(i);
                     return Err(mistake);
                 }
@@ -149,16 +151,24 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
 /// # Safety
 /// By the rules of the header, for the bytes of the record.
 #[inline]
-unsafe fn feed_record(mux: &mut Multiplexer, now_us: u64, record: &soe_datagram) -> Answer<()> {
-    let from = record.addr.address()?;
+unsafe fn feed_record(mux: &mut Multiplexer, now_us: u64, record: &soe_datagram, last: &mut (soe_addr, Address)) -> Answer<()> {
+    if record.addr != last.0 {
+        *last = (record.addr, record.addr.address()?);
+    }
+    let from = &last.1;
     // SAFETY: as asked of our caller.
     let data = unsafe { bytes(record.data, record.len as usize)? };
     if (1..record.len).contains(&record.segment_size) {
-        data.chunks(record.segment_size as usize).for_each(|datagram| feed(mux, now_us, &from, datagram));
+        feed_train(mux, now_us, from, data, record.segment_size as usize);
     } else {
-        feed(mux, now_us, &from, data);
+        feed(mux, now_us, from, data);
     }
     Ok(())
+}
+
+#[inline(never)]
+fn feed_train(mux: &mut Multiplexer, now_us: u64, from: &Address, train: &[u8], segment_size: usize) {
+    train.chunks(segment_size).for_each(|datagram| feed(mux, now_us, from, datagram));
 }
 
 /// Does what is due: retransmissions, heartbeats, timeouts. Often is fine; late means that peers wait.

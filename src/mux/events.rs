@@ -125,6 +125,11 @@ impl EventQueue {
         (count.into(), intact == body)
     }
 
+    /// An empty buffer for [`EventQueue::owned`]: one that holds `len` bytes if such a one is idle.
+    pub(crate) fn spare_buffer(&mut self, len: usize) -> Vec<u8> {
+        self.pool.spare_buffer(len).unwrap_or_default()
+    }
+
     /// Queues the messages of the bundle `body`: what stands behind its opcode. Those before a malformed one are queued. Returns as [`EventQueue::owned`].
     pub(crate) fn bundle(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
         let (count, intact) = measure(body);

@@ -180,6 +180,7 @@ pub struct Outgoing<'a> {
 impl<'a> Iterator for Outgoing<'a> {
     type Item = Datagram<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Datagram<'a>> {
         let datagram = self.outbox.datagram(self.next)?;
         self.next += 1;
@@ -271,6 +272,7 @@ impl Multiplexer {
     }
 
     /// Takes a datagram that arrived from `from`. What is malformed, forged, stale or unwanted is dropped and counted.
+    #[inline(always)]
     pub fn feed(&mut self, now_us: u64, from: &Address, datagram: &[u8]) {
         self.clock(now_us);
         match *datagram {
@@ -283,6 +285,7 @@ impl Multiplexer {
         }
     }
 
+    #[inline(always)]
     fn contextual(&mut self, from: &Address, datagram: &[u8]) {
         let Multiplexer { sessions, shared, codec, .. } = self;
         let Some(session) = sessions.find_mut(from) else { return self.first_datagram(from, datagram) };
@@ -564,6 +567,7 @@ impl Multiplexer {
     }
 
     /// A session ended: nothing on the wire finds it any more, and a newcomer that waited for its address comes in.
+    #[inline(never)]
     fn ended(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(id) else { return };
         let address = session.address;

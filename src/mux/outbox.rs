@@ -10,12 +10,19 @@ use crate::pool::{Cursor, Place, Pool, Size};
 /// Datagrams of handshakes that may wait for the host, besides two for each session that it may have.
 const MOST_WAITING: usize = 4096;
 
-/// One datagram, ready to leave.
+/// One datagram or train, ready to leave.
 #[derive(Clone, Copy)]
-pub(crate) struct Ready {
+struct Ready {
     place: Place,
     /// 0, or the size of each datagram of a train but the last.
     segment: u32,
+    /// Its place in [`Outbox::owners`].
+    owner: u32,
+}
+
+/// Whose a datagram is, and where it goes.
+#[derive(Clone, Copy)]
+struct Owner {
     session: Option<SessionId>,
     to: Address,
 }
@@ -26,7 +33,7 @@ const LARGEST_TRAIN: u32 = 61_440;
 
 impl Ready {
     /// Takes the datagram at `place` into the train, if it stands right behind and is no longer than the others. False where it is one of its own.
-    fn couple(&mut self, place: Place, session: SessionId, to: &Address) -> bool {
+    fn couple(&mut self, place: Place, owner: u32) -> bool {
         let segment = if self.segment == 0 { self.place.len } else { self.segment };
         let joins = self.place.block == place.block
             && self.place.offset + self.place.len == place.offset
@@ -34,8 +41,7 @@ impl Ready {
             && place.len <= segment
             && self.place.len / segment < LONGEST_TRAIN
             && self.place.len + place.len <= LARGEST_TRAIN
-            && self.session == Some(session)
-            && self.to == *to;
+            && self.owner == owner;
         if joins {
             (self.segment, self.place.len) = (segment, self.place.len + place.len);
         }
@@ -47,12 +53,14 @@ pub(crate) struct Outbox {
     pub(crate) pool: Pool,
     /// Where packets go that are not a reliable channel's.
     pub(crate) cursor: Cursor,
-    waiting: VecDeque<Ready>,
+    waiting: VecDeque<(Place, Owner)>,
     most: usize,
     /// The current drain may couple datagrams to trains.
     trains: bool,
     /// What the current drain hands out.
     leaving: Vec<Ready>,
+    /// Whose that is: the last one's is what leaves next.
+    owners: Vec<Owner>,
     /// The blocks that these stand in, held once for each run of them.
     held: Vec<u32>,
 }
@@ -67,6 +75,7 @@ impl Outbox {
             waiting: VecDeque::new(),
             trains: false,
             leaving: Vec::new(),
+            owners: Vec::new(),
             held: Vec::new(),
         }
     }
@@ -76,7 +85,7 @@ impl Outbox {
         let room = self.waiting.len() < self.most;
         if room {
             let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
-            self.waiting.push_back(Ready { place, segment: 0, session, to });
+            self.waiting.push_back((place, Owner { session, to }));
         }
         room
     }
@@ -86,27 +95,34 @@ impl Outbox {
         !self.waiting.is_empty()
     }
 
+    /// What leaves from now on is this session's.
+    pub(crate) fn speak_for(&mut self, session: SessionId, to: Address) {
+        self.owners.push(Owner { session: Some(session), to });
+    }
+
     /// Hands out the datagram at `place`, whose block this takes a hold of.
     #[inline]
-    pub(crate) fn leave(&mut self, place: Place, session: SessionId, to: Address) {
+    pub(crate) fn leave(&mut self, place: Place) {
         if self.held.last() != Some(&place.block) {
             self.pool.hold(place.block);
             self.held.push(place.block);
         }
-        if self.trains && self.leaving.last_mut().is_some_and(|last| last.couple(place, session, &to)) {
+        let owner = self.owners.len() as u32 - 1;
+        if self.trains && self.leaving.last_mut().is_some_and(|last| last.couple(place, owner)) {
             return;
         }
-        self.leaving.push(Ready { place, segment: 0, session: Some(session), to });
+        self.leaving.push(Ready { place, segment: 0, owner });
     }
 
     /// Hands out `datagram`.
-    pub(crate) fn leave_copy(&mut self, datagram: &[u8], session: SessionId, to: Address) {
+    pub(crate) fn leave_copy(&mut self, datagram: &[u8]) {
         let place = self.pool.append(&mut self.cursor, datagram, Size::Large);
-        self.leave(place, session, to);
+        self.leave(place);
         self.pool.release(place.block);
     }
 
     /// How many datagrams and trains the current drain hands out so far.
+    #[inline]
     pub(crate) fn leaving(&self) -> usize {
         self.leaving.len()
     }
@@ -115,11 +131,12 @@ impl Outbox {
     pub(crate) fn begin(&mut self, max: usize, trains: bool) {
         self.trains = trains;
         while self.leaving.len() < max
-            && let Some(ready) = self.waiting.pop_front()
+            && let Some((place, owner)) = self.waiting.pop_front()
         {
             // Its hold becomes the drain's.
-            self.held.push(ready.place.block);
-            self.leaving.push(ready);
+            self.held.push(place.block);
+            self.leaving.push(Ready { place, segment: 0, owner: self.owners.len() as u32 });
+            self.owners.push(owner);
         }
     }
 
@@ -138,14 +155,17 @@ impl Outbox {
     /// Lets go of what the current drain handed out: lent blocks stay as they are.
     pub(crate) fn release(&mut self) {
         self.leaving.clear();
+        self.owners.clear();
         for block in self.held.drain(..) {
             self.pool.release(block);
         }
     }
 
     /// What the drain handed out.
+    #[inline]
     pub(crate) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
         let ready = self.leaving.get(index)?;
-        Some(Datagram { data: self.pool.bytes(ready.place), segment_size: ready.segment, session: ready.session, to: ready.to })
+        let owner = self.owners.get(ready.owner as usize)?;
+        Some(Datagram { data: self.pool.bytes(ready.place), segment_size: ready.segment, session: owner.session, to: owner.to })
     }
 }

@@ -175,12 +175,14 @@ impl Sessions {
         self.slot_at(address).map(|slot| session_in(&self.slots, slot).id)
     }
 
+    #[inline(never)]
     fn slot_at(&self, address: &Address) -> Option<u32> {
         let hash = self.hash.hash_one(address);
         self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).copied()
     }
 
     /// The slot holds a session that a look-up by this address would find.
+    #[inline]
     fn is_at(&self, slot: u32, address: &Address) -> bool {
         match self.slots.get(slot as usize) {
             Some(Slot { occupant: Occupant::Session(session), .. }) => session.address == *address && !session.has_ended(),

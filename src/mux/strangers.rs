@@ -35,6 +35,7 @@ impl Patience {
 
 impl Multiplexer {
     /// A client asks. What is right is answered with a SessionResponse, again as often as it is asked.
+    #[inline(never)]
     pub(super) fn session_request(&mut self, from: &Address, datagram: &[u8]) {
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
         let Some(request) = SessionRequest::read(datagram).filter(|_| port_is_real) else {
@@ -225,6 +226,7 @@ impl Multiplexer {
     }
 
     /// A datagram from an address without a session: the first of one that was answered, or a stranger's.
+    #[inline(never)]
     pub(super) fn first_datagram(&mut self, from: &Address, datagram: &[u8]) {
         if let Some(index) = self.sealed_by(from, datagram) {
             if let Some(id) = self.let_in(index) {
@@ -248,6 +250,7 @@ impl Multiplexer {
     }
 
     /// A datagram that is not of the session at its address: a newcomer's there, damaged, or forged.
+    #[inline(never)]
     pub(super) fn not_the_sessions(&mut self, id: SessionId, from: &Address, datagram: &[u8]) {
         let newcomer = self.sealed_by(from, datagram);
         let Multiplexer { sessions, shared, half_open, .. } = self;
@@ -314,6 +317,7 @@ impl Multiplexer {
         Some(id)
     }
 
+    #[inline(never)]
     pub(super) fn session_response(&mut self, from: &Address, datagram: &[u8]) {
         let id = self.sessions.find(from);
         let Multiplexer { sessions, shared, .. } = self;
@@ -326,6 +330,7 @@ impl Multiplexer {
     }
 
     /// Says that the peer has no session with us: a hint, to be verified.
+    #[inline(never)]
     pub(super) fn unknown_sender(&mut self, from: &Address) {
         let id = self.sessions.find(from);
         let Multiplexer { sessions, shared, .. } = self;
@@ -336,6 +341,7 @@ impl Multiplexer {
     }
 
     /// A session goes on from another port of the same host, which shows what only its peer knows.
+    #[inline(never)]
     pub(super) fn remap_connection(&mut self, from: &Address, datagram: &[u8]) {
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
         let wanted = wire::RemapConnection::read(datagram)

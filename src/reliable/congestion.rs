@@ -58,7 +58,7 @@ pub(crate) struct Departure {
 /// What a path allows ([`Path::allowance`]).
 pub(crate) struct Allowance {
     window: u64,
-    /// Bytes per second, where packets are paced.
+    /// How long a byte takes, in 2^-16 nanoseconds, where packets are paced.
     pace: Option<u64>,
     /// How far a host that comes late may catch up, in microseconds.
     credit: u64,
@@ -174,7 +174,7 @@ impl Path {
         let paced = self.rate > 0 && !self.fixed;
         Allowance {
             window: self.window(rtt),
-            pace: paced.then(|| self.pace(rtt)),
+            pace: paced.then(|| (1_000_000_000 << 16) / self.pace(rtt)),
             credit: (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US),
         }
     }
@@ -242,18 +242,22 @@ impl Path {
         self.idle_until = self.delivered + self.under_way;
     }
 
-    /// A packet leaves, for the first time or again.
-    pub(crate) fn sent(&mut self, bytes: usize, allowance: &Allowance, now: u64) -> Departure {
+    /// What is known when a packet leaves, for the first time or again.
+    pub(crate) fn departure(&mut self, now: u64) -> Departure {
         if self.under_way == 0 {
             // The clock of deliveries starts with this one.
             (self.delivered_at, self.heard_at, self.progress_at) = (now, now, now);
         }
-        self.under_way += bytes as u64;
+        Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
+    }
+
+    /// It leaves.
+    pub(crate) fn sent(&mut self, bytes: u64, allowance: &Allowance, now: u64) {
+        self.under_way += bytes;
         self.probing = self.probing.saturating_sub(1);
         if let Some(pace) = allowance.pace {
-            self.pace_at = self.pace_at.max(now.saturating_sub(allowance.credit) * 1000) + bytes as u64 * 1_000_000_000 / pace;
+            self.pace_at = self.pace_at.max(now.saturating_sub(allowance.credit) * 1000) + ((bytes * pace) >> 16);
         }
-        Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
     }
 
     /// Something was acknowledged.

@@ -42,6 +42,8 @@ struct Reassembly {
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
+    /// The next in order, as the one before it: what is owed for it was owed already.
+    Expected,
     /// The next in order; others may have followed it out of the queue.
     InOrder,
     Early,
@@ -50,14 +52,16 @@ pub(crate) enum Arrival {
     Beyond,
 }
 
-/// Something complete that came out of the channel, in order.
-pub(crate) enum Delivery<'a> {
+/// Where things go that come out of the channel complete, in order.
+pub(crate) trait Outlet {
     /// The payload of one packet.
-    Packet(&'a [u8]),
+    fn packet(&mut self, payload: &[u8]);
     /// A message that was put together from fragments.
-    Message(Vec<u8>),
-    /// A fragment that contradicts those before it: dropped, with what it belonged to.
-    Malformed,
+    fn message(&mut self, message: Vec<u8>);
+    /// A fragment that contradicts those before it was dropped, with what it belonged to.
+    fn malformed(&mut self);
+    /// An empty buffer for a message: one that holds `len` bytes if it costs nothing, for nobody knows yet whether they will come.
+    fn buffer(&mut self, len: usize) -> Vec<u8>;
 }
 
 /// A selective acknowledgement is said twice: a lost one would cost a retransmission.
@@ -162,45 +166,52 @@ impl Receiver {
         }
     }
 
-    /// Takes a packet. What it completes goes to `deliver`, in order.
+    /// Takes a packet. What it completes goes to `outlet`, in order.
     #[inline]
-    pub(crate) fn receive(
-        &mut self,
-        (wire, fragment, payload): (u16, bool, &[u8]),
-        limits: &Limits,
-        now: u64,
-        mut deliver: impl FnMut(Delivery<'_>),
-    ) -> Arrival {
+    pub(crate) fn receive(&mut self, packet: (u16, bool, &[u8]), limits: &Limits, now: u64, outlet: &mut impl Outlet) -> Arrival {
+        let (wire, fragment, payload) = packet;
+        if wire != self.next as u16 {
+            return self.receive_out_of_order(packet, limits, now);
+        }
+        let owed = self.acknowledge_all && self.stride.is_none();
+        self.owe(now);
+        self.acknowledge_all = true;
+        self.in_order(fragment, payload, limits, outlet);
+        if !self.early.is_empty() {
+            self.go_on(limits, now, outlet);
+            return Arrival::InOrder;
+        }
+        if owed && self.unsaid != MOST_UNSAID { Arrival::Expected } else { Arrival::InOrder }
+    }
+
+    /// What came early goes on from here.
+    #[inline(never)]
+    fn go_on(&mut self, limits: &Limits, now: u64, outlet: &mut impl Outlet) {
+        if self.held > 0 && !limits.thorough {
+            self.stride = self.stride.or(Some((self.said, now)));
+        }
+        self.early.pop_front();
+        while let Some(early) = self.early.front_mut().and_then(Option::take) {
+            self.held -= 1;
+            self.held_bytes -= early.payload.len();
+            self.in_order(early.fragment, &early.payload, limits, outlet);
+            self.early.pop_front();
+        }
+    }
+
+    #[inline(never)]
+    fn receive_out_of_order(&mut self, (wire, fragment, payload): (u16, bool, &[u8]), limits: &Limits, now: u64) -> Arrival {
         let Some(ahead) = wire::expand(wire, self.next).and_then(|sequence| sequence.checked_sub(self.next)) else {
             self.owe(now);
             self.acknowledge_all = true;
             return Arrival::Duplicate;
         };
-        if ahead >= limits.window || (ahead > 0 && self.held_bytes >= limits.early) {
+        if ahead >= limits.window || self.held_bytes >= limits.early {
             return Arrival::Beyond;
         }
         self.owe(now);
-        if ahead > 0 {
-            let acknowledge = limits.thorough || self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
-            return self.keep(wire, ahead as usize, acknowledge, fragment, payload);
-        }
-        self.acknowledge_all = true;
-        if self.held > 0 && !limits.thorough {
-            self.stride = self.stride.or(Some((self.said, now)));
-        }
-        let (mut early, mut fragment, mut payload) = (None, fragment, payload);
-        loop {
-            if let Some(delivery) = self.in_order(fragment, payload, limits) {
-                deliver(delivery);
-            }
-            self.early.pop_front();
-            // What came early goes on from here.
-            let Some(next) = self.early.front_mut().and_then(Option::take) else { return Arrival::InOrder };
-            let next = early.insert(next);
-            self.held -= 1;
-            self.held_bytes -= next.payload.len();
-            (fragment, payload) = (next.fragment, &next.payload);
-        }
+        let acknowledge = limits.thorough || self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
+        self.keep(wire, ahead as usize, acknowledge, fragment, payload)
     }
 
     fn keep(&mut self, wire: u16, ahead: usize, acknowledge: bool, fragment: bool, payload: &[u8]) -> Arrival {
@@ -226,33 +237,37 @@ impl Receiver {
 
     /// The next packet in order, and what it completes.
     #[inline]
-    fn in_order<'a>(&mut self, fragment: bool, payload: &'a [u8], limits: &Limits) -> Option<Delivery<'a>> {
+    fn in_order(&mut self, fragment: bool, payload: &[u8], limits: &Limits, outlet: &mut impl Outlet) {
         self.next += 1;
         self.unsaid += 1;
-        if fragment { self.reassemble(payload, limits) } else { Some(Delivery::Packet(payload)) }
+        if fragment { self.reassemble(payload, limits, outlet) } else { outlet.packet(payload) }
     }
 
-    fn reassemble<'a>(&mut self, payload: &'a [u8], limits: &Limits) -> Option<Delivery<'a>> {
+    fn reassemble(&mut self, payload: &[u8], limits: &Limits, outlet: &mut impl Outlet) {
         let (reassembly, body) = match &mut self.reassembly {
             Some(reassembly) => (reassembly, payload),
             none => match payload.split_first_chunk::<4>() {
-                Some((total, body)) => (none.insert(Reassembly { data: Vec::new(), total: u32::from_be_bytes(*total) as usize }), body),
-                None => return Some(Delivery::Malformed),
+                Some((total, body)) => {
+                    let total = u32::from_be_bytes(*total) as usize;
+                    (none.insert(Reassembly { data: outlet.buffer(total), total }), body)
+                }
+                None => return outlet.malformed(),
             },
         };
         let arrived = reassembly.data.len() + body.len();
         if reassembly.total == 0 || reassembly.total > limits.message || arrived > reassembly.total {
             self.reassembly = None;
-            return Some(Delivery::Malformed);
+            return outlet.malformed();
         }
         if reassembly.data.capacity() < arrived {
             reassembly.data.reserve_exact((arrived * GROWTH).min(reassembly.total) - reassembly.data.len());
         }
         reassembly.data.extend_from_slice(body);
-        if arrived < reassembly.total {
-            return None;
+        if arrived == reassembly.total
+            && let Some(reassembly) = self.reassembly.take()
+        {
+            outlet.message(reassembly.data);
         }
-        self.reassembly.take().map(|reassembly| Delivery::Message(reassembly.data))
     }
 
     /// Says what is owed, at most `most`, with acknowledgements `delay` apart in the long run: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.
@@ -303,16 +318,25 @@ mod tests {
 
     const LIMITS: Limits = Limits { window: 8, early: 1000, thorough: true, message: 1000 };
 
+    impl Outlet for Vec<Vec<u8>> {
+        fn packet(&mut self, payload: &[u8]) {
+            self.push(payload.to_vec());
+        }
+        fn message(&mut self, message: Vec<u8>) {
+            self.push(message);
+        }
+        fn malformed(&mut self) {
+            self.push(b"malformed".to_vec());
+        }
+        fn buffer(&mut self, _: usize) -> Vec<u8> {
+            Vec::new()
+        }
+    }
+
     /// Feeds one packet; returns its fate and the bytes of what it completed.
     fn feed(receiver: &mut Receiver, wire: u16, fragment: bool, payload: &[u8]) -> (Arrival, Vec<Vec<u8>>) {
         let mut out = Vec::new();
-        let arrival = receiver.receive((wire, fragment, payload), &LIMITS, 0, |delivery| {
-            out.push(match delivery {
-                Delivery::Packet(bytes) => bytes.to_vec(),
-                Delivery::Message(bytes) => bytes,
-                Delivery::Malformed => b"malformed".to_vec(),
-            })
-        });
+        let arrival = receiver.receive((wire, fragment, payload), &LIMITS, 0, &mut out);
         (arrival, out)
     }
 

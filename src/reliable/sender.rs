@@ -57,13 +57,13 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// When the transmission left that was acknowledged, if there can be no doubt which one that was: sent once, or acknowledged sooner after its copy than any
-    /// round trip took.
-    fn only_departure(&self, rtt: &Rtt, now: u64) -> Option<u64> {
+    /// There can be no doubt which of its transmissions was acknowledged: the only one, or one whose acknowledgement came sooner after the copy than any round trip
+    /// took.
+    fn left_once(&self, least: u64, now: u64) -> bool {
         match self.transmissions {
-            1 => Some(self.sent_at),
-            2 if self.copied_at > 0 && now < self.copied_at + rtt.least() => Some(self.sent_at),
-            _ => None,
+            1 => true,
+            2 => self.copied_at > 0 && now < self.copied_at + least,
+            _ => false,
         }
     }
 
@@ -73,13 +73,13 @@ impl Packet {
     }
 
     /// When what was acknowledged may have left at the latest: not with a transmission that is younger than any round trip.
-    fn arrived_left_at(&self, rtt: &Rtt, now: u64) -> u64 {
-        if now < self.last_left_at() + rtt.least() { self.first_sent_at } else { self.last_left_at() }
+    fn arrived_left_at(&self, least: u64, now: u64) -> u64 {
+        if now < self.last_left_at() + least { self.first_sent_at } else { self.last_left_at() }
     }
 
     /// It was sent again, and what was acknowledged left before that.
-    fn was_sent_in_vain(&self, rtt: &Rtt, now: u64) -> bool {
-        self.lost || (self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + rtt.least())
+    fn was_sent_in_vain(&self, least: u64, now: u64) -> bool {
+        self.lost || (self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + least)
     }
 }
 
@@ -157,8 +157,8 @@ pub(crate) struct Sender {
     late_at: u64,
     /// From the first acknowledgement of a datagram to [`Sender::conclude`].
     news: Option<News>,
-    /// The newest packet that was sent once and acknowledged: what was sent before it and is not acknowledged was overtaken.
-    evidence: Option<(u64, u64)>,
+    /// When the newest packet left that was sent once and acknowledged, and its sequence: what left before it and is not acknowledged was overtaken.
+    evidence: (u64, u64),
 }
 
 impl Sender {
@@ -167,7 +167,7 @@ impl Sender {
         debug_assert!(self.is_idle());
         (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
         self.grows = grows;
-        self.evidence = None;
+        self.evidence = (0, 0);
         (self.news, self.late_at) = (None, 0);
     }
 
@@ -324,13 +324,12 @@ impl Sender {
         &mut self.packets[index]
     }
 
-    /// Packet `index` leaves now, and again `copies` times. True where it was sent before.
-    pub(crate) fn transmitted(&mut self, index: usize, copies: u8, departure: Departure, now: u64) -> bool {
+    /// Packet `index` leaves now. True where it was sent before.
+    pub(crate) fn transmitted(&mut self, index: usize, departure: Departure, now: u64) -> (&mut Packet, bool) {
         let packet = &mut self.packets[index];
         let again = packet.transmissions > 0;
         if !again {
             packet.first_sent_at = now;
-            packet.copies = copies;
             self.sent += 1;
         }
         if packet.lost {
@@ -339,7 +338,7 @@ impl Sender {
         }
         (packet.sent_at, packet.departure) = (now, departure);
         packet.transmissions = packet.transmissions.saturating_add(1);
-        again
+        (packet, again)
     }
 
     /// A small packet that is due to leave once more though nothing says that it was lost: one whose copies did not all leave, and that did not leave just now.
@@ -379,46 +378,46 @@ impl Sender {
             let shown = index as u32 + 1;
             self.reach = self.reach.max((self.reach + 4).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
         }
-        let mut ambiguous = false;
         let full = self.grows && self.sent >= self.reach as usize;
         let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, resent: 0 });
-        for at in if all { 0 } else { index }..=index {
-            let packet = &mut self.packets[at];
-            if packet.acknowledged {
+        let (least, recent) = (rtt.least(), 2 * rtt.timeout(0));
+        let (mut newest, mut certain, mut ambiguous) = (news.newest, None, false);
+        let first = if all { 0 } else { index };
+        for (at, packet) in (first..).zip(self.packets.range_mut(first..=index)) {
+            if std::mem::replace(&mut packet.acknowledged, true) {
                 continue;
             }
-            packet.acknowledged = true;
-            news.newest = news.newest.max(packet.arrived_left_at(rtt, now));
+            newest = newest.max(packet.arrived_left_at(least, now));
             let bytes = u64::from(packet.place.len);
-            self.queued_bytes -= bytes as usize;
             pool.release(packet.place.block);
             acknowledged.bytes += bytes;
-            if packet.transmissions > 1 || packet.sent_at + 2 * rtt.timeout(0) > now {
+            if packet.transmissions > 1 || packet.sent_at + recent > now {
                 acknowledged.fresh += bytes;
             }
-            acknowledged.spurious |= packet.was_sent_in_vain(rtt, now);
+            acknowledged.spurious |= packet.was_sent_in_vain(least, now);
             if packet.lost {
                 packet.lost = false;
                 self.lost -= 1;
             } else {
                 acknowledged.under_way += bytes;
             }
-            match packet.only_departure(rtt, now) {
-                Some(sent_at) => {
-                    acknowledged.sent_at = Some(sent_at);
-                    acknowledged.departure = Some(packet.departure);
-                    self.evidence = self.evidence.max(Some((sent_at, self.base + at as u64)));
+            if packet.left_once(least, now) {
+                certain = Some(at);
+                if packet.sent_at >= self.evidence.0 {
+                    self.evidence = (packet.sent_at, self.base + at as u64).max(self.evidence);
                 }
-                None => {
-                    ambiguous = true;
-                    if !all && packet.copied_at == 0 {
-                        news.resent = news.resent.max(sequence);
-                    }
+            } else {
+                ambiguous = true;
+                if !all && packet.copied_at == 0 {
+                    news.resent = news.resent.max(sequence);
                 }
             }
         }
-        if ambiguous {
-            (acknowledged.sent_at, acknowledged.departure) = (None, None);
+        news.newest = newest;
+        self.queued_bytes -= acknowledged.bytes as usize;
+        if let Some(at) = certain.filter(|_| !ambiguous) {
+            let packet = &self.packets[at];
+            (acknowledged.sent_at, acknowledged.departure) = (Some(packet.sent_at), Some(packet.departure));
         }
         while self.packets.front().is_some_and(|packet| packet.acknowledged) {
             self.packets.pop_front();
@@ -473,7 +472,7 @@ impl Sender {
     /// acknowledgement tells of those between them. It may be acknowledgements that are lost: so no more before the peer was heard again.
     pub(crate) fn detect_losses(&mut self, rtt: &Rtt, reordering: u64, heard: Option<u64>, now: u64) -> Losses {
         let mut losses = Losses::default();
-        let (evidence_at, evidence) = self.evidence.unwrap_or_default();
+        let (evidence_at, evidence) = self.evidence;
         let overtaken = evidence.saturating_sub(self.base) as usize;
         let overtaken_after = rtt.overtaken() + reordering;
         let mut late = [None; 2];

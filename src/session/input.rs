@@ -4,10 +4,10 @@ use super::life::PROBING_US;
 use super::{CHANNELS, Doubt, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Rejected};
 use crate::config::{Config, Congestion};
-use crate::event::Channel;
-use crate::mux::events::Kind;
+use crate::event::{Channel, SessionId};
+use crate::mux::events::{EventQueue, Kind};
 use crate::pool::NONE;
-use crate::reliable::{Arrival, Delivery, Limits, Losses};
+use crate::reliable::{Arrival, Limits, Losses, Outlet};
 use crate::wire::{self, Packet, Unreadable, opcode};
 
 /// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
@@ -30,6 +30,54 @@ pub(crate) enum Verdict {
     Taken,
     /// The CRC says that it was not.
     NotOurs,
+}
+
+/// What comes out of a reliable channel on its way to the host.
+struct Incoming<'a> {
+    events: &'a mut EventQueue,
+    whose: (SessionId, u64),
+    now: u64,
+    channel: Channel,
+    messages: u64,
+    malformed: u32,
+}
+
+impl Incoming<'_> {
+    /// Messages were queued, with something malformed behind them unless all was `intact`.
+    fn queued(&mut self, (messages, intact): (u64, bool)) {
+        self.messages += messages;
+        self.malformed += u32::from(!intact);
+    }
+}
+
+impl Outlet for Incoming<'_> {
+    #[inline]
+    fn packet(&mut self, payload: &[u8]) {
+        match payload.strip_prefix(&wire::BUNDLE_HEAD) {
+            Some(body) => {
+                let queued = self.events.bundle(self.whose, self.now, self.channel, body);
+                self.queued(queued);
+            }
+            None => {
+                self.events.message(self.whose, self.now, self.channel, payload);
+                self.messages += 1;
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn message(&mut self, message: Vec<u8>) {
+        let queued = self.events.owned(self.whose, self.now, self.channel, message);
+        self.queued(queued);
+    }
+
+    fn malformed(&mut self) {
+        self.malformed += 1;
+    }
+
+    fn buffer(&mut self, len: usize) -> Vec<u8> {
+        self.events.spare_buffer(len)
+    }
 }
 
 impl Session {
@@ -74,6 +122,7 @@ impl Session {
     }
 
     /// Counts a malformed packet. With a CRC, too many datagrams with one end the session; without, anybody could send them.
+    #[inline(never)]
     fn malformed(&mut self, shared: &mut Shared) -> Result<(), Ending> {
         count!(self, shared, dropped_malformed);
         if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut self.struck, true) {
@@ -85,7 +134,7 @@ impl Session {
         if strikes.len() >= MOST_MALFORMED { Err(Ending::Corrupt) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, shared: &mut Shared, packet: &[u8], depth: u32) -> Result<(), Ending> {
         let packet = match wire::read(packet) {
             Ok(packet) => packet,
@@ -106,7 +155,7 @@ impl Session {
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
             Packet::ReliableData { channel, sequence, payload } | Packet::ReliableFragment { channel, sequence, payload } => {
                 let fragment = matches!(packet, Packet::ReliableFragment { .. });
-                self.reliable(shared, channel, (sequence, fragment, payload))?;
+                self.reliable(shared, channel, sequence, fragment, payload)?;
             }
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
@@ -133,6 +182,7 @@ impl Session {
         Ok(())
     }
 
+    #[inline(never)]
     fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) {
         if shared.events.full() {
             return count!(self, shared, dropped_lossy);
@@ -142,6 +192,7 @@ impl Session {
     }
 
     /// Of an ordered channel the latest wins: what is not ahead of the last one by less than half the numbers is late.
+    #[inline(never)]
     fn ordered(&mut self, shared: &mut Shared, second: bool, stamp: u16, payload: &[u8]) {
         /// UdpLibrary's bound (section 6 of its specification).
         const FARTHEST: u16 = 30_000;
@@ -154,7 +205,7 @@ impl Session {
         self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload);
     }
 
-    fn reliable(&mut self, shared: &mut Shared, channel: usize, packet: (u16, bool, &[u8])) -> Result<(), Ending> {
+    fn reliable(&mut self, shared: &mut Shared, channel: usize, sequence: u16, fragment: bool, payload: &[u8]) -> Result<(), Ending> {
         // A slow host: what is not acknowledged will come again.
         if shared.events.full() {
             count!(self, shared, dropped_window);
@@ -169,27 +220,22 @@ impl Session {
         let Config { receive_window, max_message, udp_length, .. } = shared.config;
         let early = (receive_window * udp_length) as usize;
         let limits = Limits { window: receive_window.into(), early, thorough: self.thorough, message: max_message as usize };
-        let (whose, now, to) = (self.whose(), shared.now, super::RELIABLE[channel]);
+        let (whose, now) = (self.whose(), shared.now);
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
-        let (mut messages, mut malformed) = (0, 0);
-        let arrival = receiver.receive(packet, &limits, now, |delivery| {
-            let (queued, intact) = match delivery {
-                Delivery::Packet(payload) if payload.starts_with(&wire::BUNDLE_HEAD) => events.bundle(whose, now, to, &payload[2..]),
-                Delivery::Packet(payload) => {
-                    events.message(whose, now, to, payload);
-                    (1, true)
-                }
-                Delivery::Message(message) => events.owned(whose, now, to, message),
-                Delivery::Malformed => (0, false),
-            };
-            messages += queued;
-            malformed += u32::from(!intact);
-        });
+        let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], messages: 0, malformed: 0 };
+        let arrival = receiver.receive((sequence, fragment, payload), &limits, now, &mut incoming);
+        let Incoming { messages, malformed, .. } = incoming;
         count!(self, shared, messages_received, messages);
+        if arrival == Arrival::Expected && malformed == 0 { Ok(()) } else { self.arrived(shared, channel, arrival, malformed) }
+    }
+
+    /// What follows from the arrival of a packet.
+    #[inline(never)]
+    fn arrived(&mut self, shared: &mut Shared, channel: usize, arrival: Arrival, malformed: u32) -> Result<(), Ending> {
         match arrival {
             Arrival::Early if self.client && !self.understood => self.show_thorough(shared),
-            Arrival::InOrder | Arrival::Early => {}
+            Arrival::Expected | Arrival::InOrder | Arrival::Early => {}
             Arrival::Duplicate => count!(self, shared, duplicates),
             Arrival::Beyond => {
                 count!(self, shared, dropped_window);
@@ -350,12 +396,14 @@ impl Session {
     }
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own.
+    #[inline(never)]
     fn heartbeat_received(&mut self, shared: &mut Shared) {
         if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
             self.send_heartbeat(shared);
         }
     }
 
+    #[inline(never)]
     fn answer_net_status(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
         let mut packet = Vec::new();
         wire::NetStatusReply {
@@ -371,6 +419,7 @@ impl Session {
     }
 
     /// The peer's counts: what of ours it got, and what of its own we should have.
+    #[inline(never)]
     fn net_status_answered(&mut self, shared: &mut Shared, reply: &wire::NetStatusReply) {
         let received = self.stats.datagrams_received;
         let Some(rare) = self.rare.as_mut().filter(|rare| rare.net_status.asked_at.is_some_and(|at| (at / 1000) as u16 == reply.stamp))

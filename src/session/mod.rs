@@ -227,11 +227,30 @@ pub(crate) struct SessionStats {
     pub(crate) dropped_acknowledgement: u32,
 }
 
+/// A counter of a session.
+pub(crate) trait Counter {
+    fn count(&mut self, n: u64);
+}
+
+impl Counter for u32 {
+    #[inline]
+    fn count(&mut self, n: u64) {
+        *self = self.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+}
+
+impl Counter for u64 {
+    #[inline]
+    fn count(&mut self, n: u64) {
+        *self += n;
+    }
+}
+
 /// Counts for the session and for the multiplexer.
 macro_rules! count {
     ($session:expr, $shared:expr, $field:ident, $n:expr) => {{
         let n = $n as u64;
-        $session.stats.$field = $session.stats.$field.saturating_add(n as _);
+        $crate::session::Counter::count(&mut $session.stats.$field, n);
         $shared.stats.$field += n;
     }};
     ($session:expr, $shared:expr, $field:ident) => {

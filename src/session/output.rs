@@ -59,15 +59,6 @@ impl Piece {
     }
 }
 
-/// What became of a channel's turn.
-enum Next {
-    Sent,
-    /// It has no packet that may leave now.
-    None,
-    /// The drain is full.
-    Full,
-}
-
 /// A drain of one session.
 struct Flush<'a> {
     shared: &'a mut Shared,
@@ -86,6 +77,7 @@ impl Session {
             return false;
         }
         self.start_closing(shared);
+        shared.out.speak_for(self.id, self.address);
         let mut multi = std::mem::take(&mut shared.work);
         multi.clear();
         let sealed = std::mem::take(&mut shared.sealed);
@@ -166,15 +158,7 @@ impl Session {
         let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt)) else { return true };
         let mut quiet = 0;
         while quiet < CHANNELS {
-            let channel = usize::from(self.turn) % CHANNELS;
-            let mut left = PACKETS_A_TURN;
-            while left > 0 {
-                match self.send_next(flush, channel, &allowance) {
-                    Next::Sent => left -= 1,
-                    Next::None => break,
-                    Next::Full => return false,
-                }
-            }
+            let Some(left) = self.take_turn(flush, usize::from(self.turn) % CHANNELS, &allowance) else { return false };
             quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
             self.turn = self.turn.wrapping_add(1);
         }
@@ -205,26 +189,55 @@ impl Session {
         }
     }
 
-    /// Lets the channel's next packet leave, if it has one that may leave now.
-    #[inline]
-    fn send_next(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Next {
-        let has_room = flush.has_room();
-        let Shared { senders, paths, config, now, .. } = &mut *flush.shared;
-        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return Next::None };
-        let Some(index) = sender.next(path.beyond()).filter(|_| path.may_send(allowance, *now)) else { return Next::None };
-        if !has_room {
-            return Next::Full;
+    /// Lets the channel's next packets leave, as far as they may now and the drain has room. Returns how many more it might have sent, `None` where
+    /// the drain is full.
+    fn take_turn(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Option<u32> {
+        let plain = self.agreed.sealing.is_plain();
+        let crc_length = self.agreed.sealing.crc_length() as u32;
+        let (mut left, mut full) = (PACKETS_A_TURN, false);
+        while left > 0 {
+            let mut room = flush.room();
+            let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
+            let Shared { senders, paths, out, unsealed, config, now, .. } = &mut *flush.shared;
+            let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
+            let departure = path.departure(*now);
+            let (mut alone, mut again, mut bytes) = (0, 0, 0);
+            let shares = loop {
+                let next = if left > 0 { sender.next(path.beyond()) } else { None };
+                let Some(index) = next.filter(|_| path.may_send(allowance, *now)) else { break None };
+                if room == 0 {
+                    full = true;
+                    break None;
+                }
+                left -= 1;
+                let (packet, sent_before) = sender.transmitted(index, departure, *now);
+                path.sent(packet.place.len.into(), allowance, *now);
+                if sent_before {
+                    again += 1;
+                } else if packet.place.len * 4 <= u32::from(self.agreed.udp_length) * 3 {
+                    packet.copies = config.redundancy as u8;
+                }
+                if packet.place.len as usize <= LONGEST_ELEMENT || !plain || !overtakes {
+                    break Some(written(packet, &self.agreed.sealing));
+                }
+                // It leaves from where it stands.
+                let whole = Place { len: packet.place.len + crc_length, ..packet.place };
+                if !std::mem::replace(&mut packet.sealed, true) {
+                    unsealed.push(whole);
+                }
+                out.leave(whole);
+                room -= 1;
+                alone += 1;
+                bytes += u64::from(whole.len);
+            };
+            count!(self, flush.shared, retransmissions, again);
+            self.left(flush.shared, alone, bytes);
+            match shares {
+                Some(piece) => self.add(flush, piece, true),
+                None => break,
+            }
         }
-        let len = sender.packet_mut(index).place.len as usize;
-        let small = len * 4 <= usize::from(self.agreed.udp_length) * 3;
-        let departure = path.sent(len, allowance, *now);
-        let again = sender.transmitted(index, if small { config.redundancy as u8 } else { 0 }, departure, *now);
-        let piece = written(sender.packet_mut(index), &self.agreed.sealing);
-        if again {
-            count!(self, flush.shared, retransmissions);
-        }
-        self.add(flush, piece, true);
-        Next::Sent
+        (!full).then_some(left)
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -345,8 +358,8 @@ impl Session {
                 if !sealed {
                     flush.shared.unsealed.push(whole);
                 }
-                flush.shared.out.leave(whole, self.id, self.address);
-                self.left(flush.shared, whole.len as usize);
+                flush.shared.out.leave(whole);
+                self.left(flush.shared, 1, whole.len.into());
             }
             Piece::Written { place, .. } => {
                 flush.sealed.clear();
@@ -371,15 +384,17 @@ impl Session {
     }
 
     fn leave_sealed(&mut self, flush: &mut Flush<'_>) {
-        flush.shared.out.leave_copy(&flush.sealed, self.id, self.address);
+        flush.shared.out.leave_copy(&flush.sealed);
         let len = flush.sealed.len();
-        self.left(flush.shared, len);
+        self.left(flush.shared, 1, len as u64);
     }
 
-    fn left(&mut self, shared: &mut Shared, len: usize) {
-        self.sent_at = shared.now;
-        count!(self, shared, datagrams_sent);
-        count!(self, shared, bytes_sent, len);
+    fn left(&mut self, shared: &mut Shared, datagrams: u64, bytes: u64) {
+        if datagrams > 0 {
+            self.sent_at = shared.now;
+        }
+        count!(self, shared, datagrams_sent, datagrams);
+        count!(self, shared, bytes_sent, bytes);
     }
 
     /// Gives back what the channels don't need any more; their sequences stay with the session.

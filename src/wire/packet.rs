@@ -48,7 +48,7 @@ pub(crate) enum Unreadable {
 ///
 /// # Errors
 /// [`Unreadable`].
-#[inline]
+#[inline(always)]
 pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     let (opcode, body) = match packet {
         // A message that starts with 00 gets one more in front.
@@ -75,7 +75,7 @@ pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
 const ACKNOWLEDGE_ALL_LAST: u8 = ACKNOWLEDGE_ALL + 3;
 
 /// The packets that begin with a 16-bit sequence. `None` where it is cut off, and where there is no payload but has to be one.
-#[inline]
+#[inline(always)]
 fn sequenced(opcode: u8, body: &[u8]) -> Option<Packet<'_>> {
     let (sequence, payload) = body.split_first_chunk()?;
     let sequence = u16::from_be_bytes(*sequence);
