@@ -19,18 +19,21 @@ pub enum Family {
 
 /// The far end of a session. Compared as a whole, so unused bytes are zero: build one from a [`SocketAddr`] or with [`Address::opaque`].
 #[derive(Clone, Copy, Eq, Default)]
+#[repr(C)]
 pub struct Address {
     /// IPv4 in the first four bytes, IPv6 in all sixteen.
     pub(crate) ip: [u8; 16],
     pub(crate) scope_id: u32,
     pub(crate) port: u16,
     pub(crate) family: Family,
+    /// Fills the last word.
+    pub(crate) zero: u8,
 }
 
 impl Address {
     /// An address of the host's own making.
     pub fn opaque(bytes: [u8; 16], port: u16) -> Self {
-        Address { ip: bytes, scope_id: 0, port, family: Family::Opaque }
+        Address { ip: bytes, scope_id: 0, port, family: Family::Opaque, zero: 0 }
     }
 
     /// The sixteen bytes: IPv4 uses the first four.
@@ -69,7 +72,8 @@ impl Address {
     #[inline]
     fn words(&self) -> [u64; 3] {
         let ip = u128::from_ne_bytes(self.ip);
-        let rest = u64::from(self.scope_id) << 32 | u64::from(self.port) << 16 | u64::from(self.family as u8);
+        // As it stands in memory, so that it is read at once.
+        let rest = u64::from(self.scope_id) | u64::from(self.port) << 32 | u64::from(self.family as u8) << 48 | u64::from(self.zero) << 56;
         [ip as u64, (ip >> 64) as u64, rest]
     }
 
@@ -100,9 +104,9 @@ impl From<SocketAddr> for Address {
             SocketAddr::V4(v4) => {
                 let mut ip = [0; 16];
                 ip[..4].copy_from_slice(&v4.ip().octets());
-                Address { ip, scope_id: 0, port: v4.port(), family: Family::V4 }
+                Address { ip, scope_id: 0, port: v4.port(), family: Family::V4, zero: 0 }
             }
-            SocketAddr::V6(v6) => Address { ip: v6.ip().octets(), scope_id: v6.scope_id(), port: v6.port(), family: Family::V6 },
+            SocketAddr::V6(v6) => Address { ip: v6.ip().octets(), scope_id: v6.scope_id(), port: v6.port(), family: Family::V6, zero: 0 },
         }
     }
 }

@@ -132,10 +132,10 @@ impl Pool {
     #[inline]
     pub(crate) fn append(&mut self, cursor: &mut Cursor, bytes: &[u8], size: Size) -> Place {
         let block = self.reserve(cursor, bytes.len(), size);
-        let held = &mut self.blocks[block as usize];
-        let offset = held.data.len() as u32;
-        held.data.extend_from_slice(bytes);
-        held.holders += 1;
+        let Block { data, holders, .. } = &mut self.blocks[block as usize];
+        let offset = data.len() as u32;
+        data.extend_from_slice(bytes);
+        *holders += 1;
         Place { block, offset, len: bytes.len() as u32 }
     }
 
@@ -157,8 +157,17 @@ impl Pool {
     }
 
     pub(crate) fn release(&mut self, block: u32) {
+        self.release_often((block, 1));
+    }
+
+    /// Lets go of a block so many times.
+    #[inline]
+    pub(crate) fn release_often(&mut self, (block, times): (u32, u32)) {
+        if times == 0 {
+            return;
+        }
         let held = &mut self.blocks[block as usize];
-        held.holders -= 1;
+        held.holders -= times;
         if held.holders == 0 && !held.lent {
             self.recycle(block);
         }

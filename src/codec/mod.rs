@@ -6,7 +6,7 @@
 mod zlib;
 
 use crate::config::{Config, Pass};
-use crate::wire;
+use crate::wire::{self, Crc};
 use zlib::Zlib;
 
 /// The compression flag in front of a body that is as it was.
@@ -50,14 +50,14 @@ impl Sealing {
         self.passes
     }
 
-    /// No pass transforms anything: a packet can be sealed where it stands ([`append_crc`]).
+    /// No pass transforms anything: a packet can be sealed where it stands ([`Codec::append_crc`]).
     pub(crate) fn is_plain(&self) -> bool {
         self.passes == [Pass::None; 2]
     }
 
     /// The packet in front of the right CRC.
     #[inline(always)]
-    fn verify<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
+    fn verify<'a>(&self, crc: &mut Crc, datagram: &'a [u8]) -> Option<&'a [u8]> {
         let len = datagram.len().checked_sub(self.crc_length()).filter(|&len| len > 0)?;
         let packet = &datagram[..len];
         if self.crc_length == 0 {
@@ -68,17 +68,8 @@ impl Sealing {
             None => datagram[len..].iter().fold(0, |value, &byte| value << 8 | u32::from(byte)),
         };
         // Only the low bytes are on the wire.
-        let right = (received ^ wire::crc_of_front(self.crc_start, datagram, len)) << (32 - 8 * u32::from(self.crc_length)) == 0;
+        let right = (received ^ crc.starting(self.crc_start).of_front(datagram, len)) << (32 - 8 * u32::from(self.crc_length)) == 0;
         right.then_some(packet)
-    }
-}
-
-/// Writes the CRC of `buffer[..len]` behind it: sealing in place, where there is no pass. The buffer has room for it.
-pub(crate) fn append_crc(sealing: &Sealing, buffer: &mut [u8], len: usize) {
-    let length = sealing.crc_length();
-    if length > 0 {
-        let crc = wire::crc_of_front(sealing.crc_start, &buffer[..len + length], len).to_be_bytes();
-        buffer[len..len + length].copy_from_slice(&crc[4 - length..]);
     }
 }
 
@@ -99,6 +90,8 @@ fn covered_from(packet: &[u8]) -> Option<usize> {
 
 /// Seals and opens datagrams, of all sessions in turn.
 pub(crate) struct Codec {
+    /// Of the session whose datagram came or left last.
+    crc: Crc,
     threshold: usize,
     zlib: Zlib,
     /// A packet whose passes are being undone.
@@ -108,7 +101,12 @@ pub(crate) struct Codec {
 impl Codec {
     /// Allocates nothing: that waits for the first session with a pass.
     pub(crate) fn new(config: &Config) -> Self {
-        Codec { threshold: config.compression_threshold as usize, zlib: Zlib::new(config.max_inflated as usize), opened: Vec::new() }
+        Codec {
+            crc: Crc::new(0),
+            threshold: config.compression_threshold as usize,
+            zlib: Zlib::new(config.max_inflated as usize),
+            opened: Vec::new(),
+        }
     }
 
     /// Verifies the CRC and undoes the passes. Lends the datagram itself where there is no pass.
@@ -117,11 +115,21 @@ impl Codec {
     /// [`Rejected`].
     #[inline(always)]
     pub(crate) fn open<'a>(&'a mut self, sealing: &Sealing, datagram: &'a [u8]) -> Result<&'a [u8], Rejected> {
-        let packet = sealing.verify(datagram).ok_or(Rejected::Crc)?;
+        let packet = sealing.verify(&mut self.crc, datagram).ok_or(Rejected::Crc)?;
         if sealing.is_plain() {
             return Ok(packet);
         }
         self.undo(sealing.passes, packet).ok_or(Rejected::Malformed)
+    }
+
+    /// Writes the CRC of `buffer[..len]` behind it: sealing in place, where there is no pass. The buffer has room for it.
+    #[inline]
+    pub(crate) fn append_crc(&mut self, sealing: &Sealing, buffer: &mut [u8], len: usize) {
+        let length = sealing.crc_length();
+        if length > 0 {
+            let crc = self.crc.starting(sealing.crc_start).of_front(&buffer[..len + length], len).to_be_bytes();
+            buffer[len..len + length].copy_from_slice(&crc[4 - length..]);
+        }
     }
 
     /// Appends the datagram made from `packet` to `out`.
@@ -135,7 +143,7 @@ impl Codec {
         }
         let len = out.len();
         out.resize(len + sealing.crc_length(), 0);
-        append_crc(sealing, &mut out[start..], len - start);
+        self.append_crc(sealing, &mut out[start..], len - start);
     }
 
     #[inline(never)]
@@ -219,7 +227,7 @@ mod tests {
                 assert_eq!(sealing.crc_length(), usize::from(length));
                 assert_eq!(sealed(&mut codec(), &sealing, &hex(packet)), expected);
                 let mut in_place = [&hex(packet)[..], &[0xEE; 5]].concat();
-                append_crc(&sealing, &mut in_place, 4);
+                codec().append_crc(&sealing, &mut in_place, 4);
                 assert_eq!(in_place, [&expected[..], &[0xEE; 5][usize::from(length)..]].concat());
                 assert_eq!(codec().open(&sealing, &expected), Ok(&hex(packet)[..]));
             }
@@ -366,7 +374,7 @@ mod tests {
                     for cut in 0..packet.len() {
                         let mut datagram = packet[..cut].to_vec();
                         datagram.resize(cut + usize::from(length), 0);
-                        append_crc(&sealing, &mut datagram, cut);
+                        codec.append_crc(&sealing, &mut datagram, cut);
                         if let Ok(opened) = codec.open(&sealing, &datagram) {
                             let _ = wire::read(opened);
                         }

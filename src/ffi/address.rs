@@ -49,14 +49,14 @@ impl soe_addr {
             6 => (Family::V6, ip, self.scope_id),
             _ => return Err(SOE_ERR_INVALID_ARGUMENT),
         };
-        Ok(Address { ip, scope_id, port, family })
+        Ok(Address { ip, scope_id, port, family, zero: 0 })
     }
 }
 
 impl From<Address> for soe_addr {
     #[inline]
     fn from(address: Address) -> Self {
-        let Address { ip, scope_id, port, family } = address;
-        soe_addr { ip, scope_id, port, family: family as u8, reserved: 0 }
+        let Address { ip, scope_id, port, family, zero } = address;
+        soe_addr { ip, scope_id, port, family: family as u8, reserved: zero }
     }
 }

@@ -148,14 +148,19 @@ impl EventQueue {
 
     /// Prepares at most `max` events to be read with [`EventQueue::drained`], and ends what the last drain lent.
     pub(crate) fn drain(&mut self, sessions: &mut Sessions, max: usize) {
+        let mut done = (0, 0);
         for record in self.drained.drain(..) {
             if let Some(place) = record.kind.place() {
-                self.pool.release(place.block);
-            }
-            if let Kind::Disconnected(..) = record.kind {
+                if place.block != done.0 {
+                    self.pool.release_often(done);
+                    done = (place.block, 0);
+                }
+                done.1 += 1;
+            } else if let Kind::Disconnected(..) = record.kind {
                 sessions.forget(record.session);
             }
         }
+        self.pool.release_often(done);
         self.handed = 0;
         self.drain = self.drain.wrapping_add(1).max(1);
         for (session, mut records) in std::mem::take(&mut self.held) {
@@ -171,9 +176,14 @@ impl EventQueue {
                 self.held.push((session, records));
             }
         }
-        while self.handed < max
-            && let Some(record) = self.queue.pop_front()
-        {
+        loop {
+            if self.held.is_empty() {
+                self.hand_out_run(sessions, max);
+            }
+            if self.handed >= max {
+                break;
+            }
+            let Some(record) = self.queue.pop_front() else { break };
             if !self.held.is_empty()
                 && let Some((_, records)) = self.held.iter_mut().find(|(session, _)| *session == record.session)
             {
@@ -191,23 +201,28 @@ impl EventQueue {
         }
     }
 
-    /// Hands out one record, deciphered. What must wait comes back: the rest of a bundle, or all of it.
-    #[inline]
-    fn hand_out(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
-        // Nearly always: messages as they came, all of them.
-        if let Kind::Messages(messages) = record.kind
-            && messages.count as usize <= max - self.handed
-            && sessions.reads_plain(record.session)
-        {
-            self.waiting -= messages.count as usize;
-            self.bytes -= u64::from(messages.place.len);
-            return self.hand(record, messages.count as usize);
-        }
-        self.hand_out_piecewise(sessions, record, max)
+    /// Hands out what is nearly always all: messages as they came, up to the first record that is something else.
+    fn hand_out_run(&mut self, sessions: &Sessions, max: usize) {
+        let (mut plain, mut events, mut bytes) = (None, self.handed, 0);
+        let run = self.queue.iter().take_while(|record| {
+            let Kind::Messages(messages) = record.kind else { return false };
+            let whole = messages.count as usize <= max - events && (plain == Some(record.session) || sessions.reads_plain(record.session));
+            if whole {
+                plain = Some(record.session);
+                events += messages.count as usize;
+                bytes += u64::from(messages.place.len);
+            }
+            whole
+        });
+        let records = run.count();
+        self.drained.extend(self.queue.drain(..records));
+        self.waiting -= events - self.handed;
+        self.bytes -= bytes;
+        self.handed = events;
     }
 
-    #[inline(never)]
-    fn hand_out_piecewise(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
+    /// Hands out one record, deciphered. What must wait comes back: the rest of a bundle, or all of it.
+    fn hand_out(&mut self, sessions: &mut Sessions, record: Record, max: usize) -> Option<Record> {
         let mut messages = match record.kind {
             Kind::Messages(messages) => messages,
             Kind::Disconnected(..) => {
@@ -314,9 +329,10 @@ impl<'a> Iterator for Drained<'a> {
                 }
             }
             let Some(record) = records.next() else { return folded };
-            match record.bundle(self.pool) {
-                Some((channel, rest)) => bundle = Some((record, channel, rest)),
-                None => folded = each(folded, record.event(self.pool)),
+            match record.kind {
+                Kind::Messages(Messages { place, channel, bundled: true, .. }) => bundle = Some((record, channel, self.pool.bytes(place))),
+                Kind::Messages(Messages { place, channel, .. }) => folded = each(folded, record.message(channel, self.pool.bytes(place))),
+                _ => folded = each(folded, record.event(self.pool)),
             }
         }
     }
@@ -339,7 +355,7 @@ impl Record {
     }
 
     /// What is no bundle, as one event.
-    #[inline]
+    #[inline(never)]
     fn event<'a>(&self, pool: &'a Pool) -> Event<'a> {
         let kind = match self.kind {
             Kind::Messages(Messages { place, channel, .. }) => EventKind::Message { channel, data: pool.bytes(place) },

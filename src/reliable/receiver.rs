@@ -166,6 +166,32 @@ impl Receiver {
         }
     }
 
+    /// The packet is the next in order, as the one before it, and its arrival changes nothing else here.
+    #[inline]
+    pub(crate) fn expects(&self, wire: u16) -> bool {
+        wire == self.next as u16 && self.early.is_empty() && self.stride.is_none() && self.acknowledge_all && self.unsaid + 1 != MOST_UNSAID
+    }
+
+    /// Takes an expected packet that is a message, or some.
+    #[inline]
+    pub(crate) fn pass(&mut self) {
+        self.next += 1;
+        self.unsaid += 1;
+    }
+
+    /// Takes an expected fragment of a message that goes on behind it, as nearly all do. False for others.
+    #[inline]
+    pub(crate) fn append(&mut self, fragment: &[u8]) -> bool {
+        let Some(Reassembly { data, total }) = &mut self.reassembly else { return false };
+        let arrived = data.len() + fragment.len();
+        if arrived >= *total || arrived > data.capacity() {
+            return false;
+        }
+        data.extend_from_slice(fragment);
+        self.pass();
+        true
+    }
+
     /// Takes a packet. What it completes goes to `outlet`, in order.
     #[inline]
     pub(crate) fn receive(&mut self, packet: (u16, bool, &[u8]), limits: &Limits, now: u64, outlet: &mut impl Outlet) -> Arrival {
@@ -173,7 +199,7 @@ impl Receiver {
         if wire != self.next as u16 {
             return self.receive_out_of_order(packet, limits, now);
         }
-        let owed = self.acknowledge_all && self.stride.is_none();
+        let expected = self.expects(wire);
         self.owe(now);
         self.acknowledge_all = true;
         self.in_order(fragment, payload, limits, outlet);
@@ -181,7 +207,7 @@ impl Receiver {
             self.go_on(limits, now, outlet);
             return Arrival::InOrder;
         }
-        if owed && self.unsaid != MOST_UNSAID { Arrival::Expected } else { Arrival::InOrder }
+        if expected { Arrival::Expected } else { Arrival::InOrder }
     }
 
     /// What came early goes on from here.
@@ -238,8 +264,7 @@ impl Receiver {
     /// The next packet in order, and what it completes.
     #[inline]
     fn in_order(&mut self, fragment: bool, payload: &[u8], limits: &Limits, outlet: &mut impl Outlet) {
-        self.next += 1;
-        self.unsaid += 1;
+        self.pass();
         if fragment { self.reassemble(payload, limits, outlet) } else { outlet.packet(payload) }
     }
 

@@ -79,7 +79,7 @@ impl Packet {
 
     /// It was sent again, and what was acknowledged left before that.
     fn was_sent_in_vain(&self, least: u64, now: u64) -> bool {
-        self.lost || (self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + least)
+        self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + least
     }
 }
 
@@ -252,17 +252,19 @@ impl Sender {
     }
 
     fn fragment(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
-        let total = (content.len() as u32).to_be_bytes();
-        let mut first = &total[..];
+        let mut total = Some((content.len() as u32).to_be_bytes());
         while content.len() > 0 {
-            let len = content.len().min(layout.payload - first.len());
             let block = self.reserve(HEAD + layout.payload + TAIL.len(), pool);
             let data = pool.data_mut(block);
             let start = data.len();
             data.extend_from_slice(&[0; HEAD]);
-            data.extend_from_slice(first);
+            let mut room = layout.payload;
+            if let Some(total) = total.take() {
+                data.extend_from_slice(&total);
+                room -= total.len();
+            }
+            let len = content.len().min(room);
             content.copy(data, len);
-            first = &[];
             self.finish(block, start, opcode::RELIABLE_FRAGMENT, layout, pool);
         }
     }
@@ -282,6 +284,7 @@ impl Sender {
     }
 
     /// Makes what stands in `block` from `start` the next packet.
+    #[inline(always)]
     fn finish(&mut self, block: u32, start: usize, opcode: u8, layout: &Layout, pool: &mut Pool) {
         let sequence = (self.base + self.packets.len() as u64) as u16;
         let data = pool.data_mut(block);
@@ -367,8 +370,9 @@ impl Sender {
 
     /// The other side has the packet `wire`, and with `all` everything before it. `None` for what was never sent.
     pub(crate) fn acknowledge(&mut self, (wire, all): (u16, bool), rtt: &Rtt, now: u64, pool: &mut Pool) -> Option<Acknowledged> {
-        let mut acknowledged = Acknowledged::default();
-        let Some(sequence) = wire::expand(wire, self.base).filter(|&sequence| sequence >= self.base) else { return Some(acknowledged) };
+        let Some(sequence) = wire::expand(wire, self.base).filter(|&sequence| sequence >= self.base) else {
+            return Some(Acknowledged::default());
+        };
         let index = (sequence - self.base) as usize;
         if index >= self.sent {
             return None;
@@ -381,49 +385,59 @@ impl Sender {
         let full = self.grows && self.sent >= self.reach as usize;
         let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, resent: 0 });
         let (least, recent) = (rtt.least(), 2 * rtt.timeout(0));
-        let (mut newest, mut certain, mut ambiguous) = (news.newest, None, false);
+        let (mut bytes, mut fresh, mut under_way, mut spurious) = (0, 0, 0, false);
+        let (mut certain, mut evidence, mut ambiguous) = (None, (0, 0), false);
+        let mut done = (0, 0);
         let first = if all { 0 } else { index };
         for (at, packet) in (first..).zip(self.packets.range_mut(first..=index)) {
             if std::mem::replace(&mut packet.acknowledged, true) {
                 continue;
             }
-            newest = newest.max(packet.arrived_left_at(least, now));
-            let bytes = u64::from(packet.place.len);
-            pool.release(packet.place.block);
-            acknowledged.bytes += bytes;
-            if packet.transmissions > 1 || packet.sent_at + recent > now {
-                acknowledged.fresh += bytes;
+            if packet.place.block != done.0 {
+                pool.release_often(done);
+                done = (packet.place.block, 0);
             }
-            acknowledged.spurious |= packet.was_sent_in_vain(least, now);
+            done.1 += 1;
+            let len = u64::from(packet.place.len);
+            bytes += len;
+            if packet.transmissions > 1 || packet.sent_at + recent > now {
+                fresh += len;
+            }
             if packet.lost {
                 packet.lost = false;
                 self.lost -= 1;
+                spurious = true;
             } else {
-                acknowledged.under_way += bytes;
+                under_way += len;
             }
             if packet.left_once(least, now) {
                 certain = Some(at);
-                if packet.sent_at >= self.evidence.0 {
-                    self.evidence = (packet.sent_at, self.base + at as u64).max(self.evidence);
+                if packet.sent_at >= evidence.0 {
+                    evidence = (packet.sent_at, self.base + at as u64);
                 }
             } else {
                 ambiguous = true;
+                spurious |= packet.was_sent_in_vain(least, now);
+                news.newest = news.newest.max(packet.arrived_left_at(least, now));
                 if !all && packet.copied_at == 0 {
                     news.resent = news.resent.max(sequence);
                 }
             }
         }
-        news.newest = newest;
-        self.queued_bytes -= acknowledged.bytes as usize;
+        pool.release_often(done);
+        news.newest = news.newest.max(evidence.0);
+        self.evidence = self.evidence.max(evidence);
+        self.queued_bytes -= bytes as usize;
+        let mut acknowledged = Acknowledged { bytes, fresh, under_way, spurious, sent_at: None, departure: None };
         if let Some(at) = certain.filter(|_| !ambiguous) {
             let packet = &self.packets[at];
             (acknowledged.sent_at, acknowledged.departure) = (Some(packet.sent_at), Some(packet.departure));
         }
-        while self.packets.front().is_some_and(|packet| packet.acknowledged) {
-            self.packets.pop_front();
-            self.base += 1;
-            self.sent -= 1;
-        }
+        let from = if all { index + 1 } else { 0 };
+        let gone = from + self.packets.range(from..self.sent).take_while(|packet| packet.acknowledged).count();
+        self.packets.drain(..gone);
+        self.base += gone as u64;
+        self.sent -= gone;
         self.farthest = self.farthest.max(sequence + 1).max(self.base);
         if self.is_idle() {
             pool.close(&mut self.cursor);

@@ -205,12 +205,32 @@ impl Session {
         self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload);
     }
 
+    #[inline]
     fn reliable(&mut self, shared: &mut Shared, channel: usize, sequence: u16, fragment: bool, payload: &[u8]) -> Result<(), Ending> {
         // A slow host: what is not acknowledged will come again.
         if shared.events.full() {
             count!(self, shared, dropped_window);
             return Ok(());
         }
+        // Nearly always.
+        if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel])
+            && receiver.expects(sequence)
+        {
+            if fragment && receiver.append(payload) {
+                return Ok(());
+            }
+            if !fragment && !payload.starts_with(&wire::BUNDLE_HEAD) {
+                receiver.pass();
+                shared.events.message((self.id, self.user_data), shared.now, super::RELIABLE[channel], payload);
+                count!(self, shared, messages_received);
+                return Ok(());
+            }
+        }
+        self.deliver_reliable(shared, channel, (sequence, fragment, payload))
+    }
+
+    #[inline(never)]
+    fn deliver_reliable(&mut self, shared: &mut Shared, channel: usize, packet: (u16, bool, &[u8])) -> Result<(), Ending> {
         if self.receivers[channel] == NONE {
             self.receivers[channel] = shared.receivers.take();
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
@@ -224,7 +244,7 @@ impl Session {
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
         let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], messages: 0, malformed: 0 };
-        let arrival = receiver.receive((sequence, fragment, payload), &limits, now, &mut incoming);
+        let arrival = receiver.receive(packet, &limits, now, &mut incoming);
         let Incoming { messages, malformed, .. } = incoming;
         count!(self, shared, messages_received, messages);
         if arrival == Arrival::Expected && malformed == 0 { Ok(()) } else { self.arrived(shared, channel, arrival, malformed) }

@@ -3,7 +3,7 @@
 //! A packet that fills a datagram is sealed where it was written and lent from there. Small ones share a MultiPacket, acknowledgements riding along.
 
 use super::{CHANNELS, Session, Shared, count, outlived};
-use crate::codec::{self, Codec, Sealing};
+use crate::codec::{Codec, Sealing};
 use crate::pool::{NONE, Place};
 use crate::reliable::{Acknowledgement, Allowance, Packet, Sender};
 use crate::wire::opcode;
@@ -84,7 +84,7 @@ impl Session {
         let mut flush = Flush { shared, codec, packer: Packer { multi, ..Packer::default() }, sealed, most };
         let left = !self.fill(&mut flush);
         self.leave_multi(&mut flush);
-        self.seal(flush.shared);
+        self.seal(&mut flush);
         let Flush { shared, codec, packer, sealed, .. } = flush;
         (shared.work, shared.sealed) = (packer.multi, sealed);
         for channel in 0..CHANNELS {
@@ -158,8 +158,13 @@ impl Session {
         let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt)) else { return true };
         let mut quiet = 0;
         while quiet < CHANNELS {
-            let Some(left) = self.take_turn(flush, usize::from(self.turn) % CHANNELS, &allowance) else { return false };
-            quiet = if left == PACKETS_A_TURN { quiet + 1 } else { 0 };
+            let channel = usize::from(self.turn) % CHANNELS;
+            let sent = if self.senders[channel] == NONE { Some(0) } else { self.take_turn(flush, channel, &allowance) };
+            match sent {
+                Some(0) => quiet += 1,
+                Some(_) => quiet = 0,
+                None => return false,
+            }
             self.turn = self.turn.wrapping_add(1);
         }
         if let Some(path) = flush.shared.paths.get_mut(self.path) {
@@ -189,27 +194,28 @@ impl Session {
         }
     }
 
-    /// Lets the channel's next packets leave, as far as they may now and the drain has room. Returns how many more it might have sent, `None` where
-    /// the drain is full.
+    /// Lets the channel's next packets leave, as far as they may now. Returns how many did, `None` where the drain is full and there are more.
     fn take_turn(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Option<u32> {
         let plain = self.agreed.sealing.is_plain();
         let crc_length = self.agreed.sealing.crc_length() as u32;
-        let (mut left, mut full) = (PACKETS_A_TURN, false);
-        while left > 0 {
-            let mut room = flush.room();
+        let (mut sent, mut full) = (0, false);
+        loop {
+            let most = flush.most - usize::from(!flush.packer.is_empty()).min(flush.most);
             let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
             let Shared { senders, paths, out, unsealed, config, now, .. } = &mut *flush.shared;
             let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
             let departure = path.departure(*now);
             let (mut alone, mut again, mut bytes) = (0, 0, 0);
             let shares = loop {
-                let next = if left > 0 { sender.next(path.beyond()) } else { None };
-                let Some(index) = next.filter(|_| path.may_send(allowance, *now)) else { break None };
-                if room == 0 {
+                if sent == PACKETS_A_TURN {
+                    break None;
+                }
+                let Some(index) = sender.next(path.beyond()).filter(|_| path.may_send(allowance, *now)) else { break None };
+                if out.leaving() >= most {
                     full = true;
                     break None;
                 }
-                left -= 1;
+                sent += 1;
                 let (packet, sent_before) = sender.transmitted(index, departure, *now);
                 path.sent(packet.place.len.into(), allowance, *now);
                 if sent_before {
@@ -226,7 +232,6 @@ impl Session {
                     unsealed.push(whole);
                 }
                 out.leave(whole);
-                room -= 1;
                 alone += 1;
                 bytes += u64::from(whole.len);
             };
@@ -237,7 +242,7 @@ impl Session {
                 None => break,
             }
         }
-        (!full).then_some(left)
+        if full { None } else { Some(sent) }
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -370,10 +375,11 @@ impl Session {
     }
 
     /// Seals what leaves where it stands: one right after the other, because then the CRCs need not wait for each other.
-    fn seal(&self, shared: &mut Shared) {
-        for whole in shared.unsealed.drain(..) {
+    fn seal(&self, flush: &mut Flush<'_>) {
+        let Shared { unsealed, out, .. } = &mut *flush.shared;
+        for whole in unsealed.drain(..) {
             let len = whole.len as usize - self.agreed.sealing.crc_length();
-            codec::append_crc(&self.agreed.sealing, shared.out.pool.bytes_mut(whole), len);
+            flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), len);
         }
     }
 

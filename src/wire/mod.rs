@@ -68,26 +68,46 @@ pub(crate) fn crc_start(seed: u32) -> u32 {
     crc32fast::hash(&seed.to_le_bytes())
 }
 
-/// The CRC of a packet, continued from [`crc_start`].
-#[inline]
-pub(crate) fn crc(start: u32, packet: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(start);
-    hasher.update(packet);
-    hasher.finalize()
+/// The CRCs of packets, continued from one [`crc_start`]. It remembers what the processor can do: asking takes as long as a small packet.
+pub(crate) struct Crc {
+    start: u32,
+    begun: crc32fast::Hasher,
 }
 
 /// What `crc32fast` works on at once. The rest behind the last of these costs it more than another one would.
 const CRC_BLOCK: usize = 128;
 
-/// The CRC of `datagram[..len]`. Where the whole of it is full blocks, as in the 512 bytes of a full datagram, it is taken over all, and what the last bytes did to
-/// it is undone: a fifth faster.
-#[inline]
-pub(crate) fn crc_of_front(start: u32, datagram: &[u8], len: usize) -> u32 {
-    if !datagram.len().is_multiple_of(CRC_BLOCK) {
-        return crc(start, &datagram[..len]);
+impl Crc {
+    pub(crate) fn new(start: u32) -> Self {
+        Crc { start, begun: crc32fast::Hasher::new_with_initial(start) }
     }
-    let behind = datagram[len..].iter().rev();
-    !behind.fold(!crc(start, datagram), |state, &byte| (state << 8) ^ UNDO[(state >> 24) as usize] ^ u32::from(byte))
+
+    /// The same for another start.
+    #[inline]
+    pub(crate) fn starting(&mut self, start: u32) -> &Self {
+        if self.start != start {
+            *self = Crc::new(start);
+        }
+        self
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, packet: &[u8]) -> u32 {
+        let mut hasher = self.begun.clone();
+        hasher.update(packet);
+        hasher.finalize()
+    }
+
+    /// The CRC of `datagram[..len]`. Where the whole of it is full blocks, as in the 512 bytes of a full datagram, it is taken over all, and what the last bytes
+    /// did to it is undone: a fifth faster.
+    #[inline(always)]
+    pub(crate) fn of_front(&self, datagram: &[u8], len: usize) -> u32 {
+        if !datagram.len().is_multiple_of(CRC_BLOCK) {
+            return self.of(&datagram[..len]);
+        }
+        let behind = datagram[len..].iter().rev();
+        !behind.fold(!self.of(datagram), |state, &byte| (state << 8) ^ UNDO[(state >> 24) as usize] ^ u32::from(byte))
+    }
 }
 
 /// By the highest byte of a CRC's state: what the step did that made it, but for the byte that went in.
@@ -118,6 +138,10 @@ pub(crate) mod tests {
 
     pub(crate) fn h1emu() -> Value {
         serde_json::from_str(include_str!("../../tests/data/vectors/h1emu_vectors.json")).unwrap()
+    }
+
+    fn crc(start: u32, packet: &[u8]) -> u32 {
+        Crc::new(start).of(packet)
     }
 
     /// From C# and Zig's own tests, then the ends of the range.
@@ -169,7 +193,7 @@ pub(crate) mod tests {
         for whole in [0usize, 1, 127, 128, 129, 256, 384, 510, 511, 512, 513, 640, 1024] {
             for len in whole.saturating_sub(6)..=whole {
                 for start in [0, 1, 0x1234_5678, u32::MAX] {
-                    assert_eq!(crc_of_front(start, &data[..whole], len), crc(start, &data[..len]), "{len} of {whole}");
+                    assert_eq!(Crc::new(start).of_front(&data[..whole], len), crc(start, &data[..len]), "{len} of {whole}");
                 }
             }
         }
