@@ -411,15 +411,31 @@ impl Session {
         if data.len() > shared.config.max_message as usize {
             return Err(Error::TooLarge);
         }
-        match channel {
-            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
-                self.send_reliable(shared, channel as usize, data)?;
-            }
-            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_lossy(shared, channel, data)?,
+        if !self.join(shared, channel, data) {
+            self.queue(shared, channel, data)?;
         }
         count!(self, shared, messages_sent);
         self.talk(shared);
         Ok(())
+    }
+
+    /// Adds a message to the packet that is being filled for its channel. False where there is none, or no room in it.
+    #[inline]
+    fn join(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
+        let Some(&sender) = self.senders.get(channel as usize) else { return false };
+        let layout = self.layout(channel as usize);
+        let Some(sender) = shared.senders.get_mut(sender).filter(|_| self.ciphers.is_none()) else { return false };
+        sender.join(data, &layout, &mut shared.out.pool)
+    }
+
+    #[inline(never)]
+    fn queue(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
+        match channel {
+            Channel::Reliable0 | Channel::Reliable1 | Channel::Reliable2 | Channel::Reliable3 => {
+                self.send_reliable(shared, channel as usize, data)
+            }
+            Channel::Unreliable | Channel::Ordered | Channel::Ordered2 => self.send_lossy(shared, channel, data),
+        }
     }
 
     fn send_lossy(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
@@ -462,9 +478,7 @@ impl Session {
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
-        if let Some(sender) = shared.senders.get_mut(self.senders[channel])
-            && (cipher.is_some() || !sender.join(data, &layout, &mut shared.out.pool))
-        {
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
