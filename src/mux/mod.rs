@@ -247,7 +247,6 @@ impl Multiplexer {
             stats: Stats::default(),
             work: Vec::new(),
             sealed: Vec::new(),
-            unsealed: Vec::new(),
             config,
         };
         let config = &shared.config;

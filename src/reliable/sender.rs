@@ -215,6 +215,30 @@ impl Sender {
         true
     }
 
+    /// Opens a packet with a plain message that did not fit the one before. False where it takes more than that.
+    #[inline]
+    pub(crate) fn open(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
+        let alone = message.len() <= layout.payload && !message.starts_with(&wire::BUNDLE_HEAD);
+        if alone {
+            self.close(layout, pool);
+            let bundled = 2 + wire::bundle_len_size(message.len()) + message.len();
+            let (data, start, block) = self.begin_packet(bundled, layout, pool);
+            data.extend_from_slice(message);
+            self.fill = Some(Fill { block, start, bundled, first_len: message.len(), bundle: false });
+        }
+        alone
+    }
+
+    /// Room for a packet that may become a bundle of `bundled` bytes: where its first message goes.
+    #[inline]
+    fn begin_packet<'a>(&mut self, bundled: usize, layout: &Layout, pool: &'a mut Pool) -> (&'a mut Vec<u8>, usize, u32) {
+        let block = self.reserve(BEFORE.len() + layout.payload.max(bundled) + TAIL.len(), pool);
+        let data = pool.data_mut(block);
+        data.extend_from_slice(&BEFORE);
+        let start = data.len();
+        (data, start, block)
+    }
+
     /// Queues a message: into the open packet where it fits, else into one of its own or as many fragments as it needs.
     pub(crate) fn push(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let len = content.len();
@@ -238,10 +262,7 @@ impl Sender {
             }
             return self.fragment(content, layout, pool);
         }
-        let block = self.reserve(BEFORE.len() + layout.payload.max(bundled) + TAIL.len(), pool);
-        let data = pool.data_mut(block);
-        data.extend_from_slice(&BEFORE);
-        let start = data.len();
+        let (data, start, block) = self.begin_packet(bundled, layout, pool);
         content.copy(data, len);
         self.fill = Some(Fill { block, start, bundled, first_len: len, bundle: content.bundle_of_one() });
     }

@@ -54,8 +54,6 @@ pub(crate) struct Shared {
     pub(crate) work: Vec<u8>,
     /// A datagram being sealed.
     pub(crate) sealed: Vec<u8>,
-    /// Packets that leave where they stand, to be sealed before the drain ends.
-    pub(crate) unsealed: Vec<Place>,
 }
 
 /// How far a session is.
@@ -478,7 +476,9 @@ impl Session {
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
-        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel])
+            && (cipher.is_some() || !sender.open(data, &layout, &mut shared.out.pool))
+        {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {

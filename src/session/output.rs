@@ -84,7 +84,6 @@ impl Session {
         let mut flush = Flush { shared, codec, packer: Packer { multi, ..Packer::default() }, sealed, most };
         let left = !self.fill(&mut flush);
         self.leave_multi(&mut flush);
-        self.seal(&mut flush);
         let Flush { shared, codec, packer, sealed, .. } = flush;
         (shared.work, shared.sealed) = (packer.multi, sealed);
         for channel in 0..CHANNELS {
@@ -202,7 +201,7 @@ impl Session {
         loop {
             let most = flush.most - usize::from(!flush.packer.is_empty()).min(flush.most);
             let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
-            let Shared { senders, paths, out, unsealed, config, now, .. } = &mut *flush.shared;
+            let Shared { senders, paths, out, config, now, .. } = &mut *flush.shared;
             let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
             let departure = path.departure(*now);
             let (mut alone, mut again, mut bytes) = (0, 0, 0);
@@ -229,7 +228,7 @@ impl Session {
                 // It leaves from where it stands.
                 let whole = Place { len: packet.place.len + crc_length, ..packet.place };
                 if !std::mem::replace(&mut packet.sealed, true) {
-                    unsealed.push(whole);
+                    flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), packet.place.len as usize);
                 }
                 out.leave(whole);
                 alone += 1;
@@ -361,7 +360,7 @@ impl Session {
             Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => {
                 let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
                 if !sealed {
-                    flush.shared.unsealed.push(whole);
+                    flush.codec.append_crc(&self.agreed.sealing, flush.shared.out.pool.bytes_mut(whole), place.len as usize);
                 }
                 flush.shared.out.leave(whole);
                 self.left(flush.shared, 1, whole.len.into());
@@ -371,15 +370,6 @@ impl Session {
                 flush.codec.seal(&self.agreed.sealing, flush.shared.out.pool.bytes(place), &mut flush.sealed);
                 self.leave_sealed(flush);
             }
-        }
-    }
-
-    /// Seals what leaves where it stands: one right after the other, because then the CRCs need not wait for each other.
-    fn seal(&self, flush: &mut Flush<'_>) {
-        let Shared { unsealed, out, .. } = &mut *flush.shared;
-        for whole in unsealed.drain(..) {
-            let len = whole.len as usize - self.agreed.sealing.crc_length();
-            flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), len);
         }
     }
 
