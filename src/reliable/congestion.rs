@@ -60,8 +60,9 @@ pub(crate) struct Allowance {
     window: u64,
     /// How long a byte takes, in 2^-16 nanoseconds, where packets are paced.
     pace: Option<u64>,
-    /// How far a host that comes late may catch up, in microseconds.
-    credit: u64,
+    /// Now, and how far before that a host that comes late may begin to catch up, in nanoseconds.
+    now: u64,
+    since: u64,
 }
 
 /// What is known of the path while reliable packets are under way. Sizes are bytes, rates bytes per second.
@@ -170,18 +171,21 @@ impl Path {
     }
 
     /// What may leave, good until something is acknowledged or lost.
-    pub(crate) fn allowance(&self, rtt: &Rtt) -> Allowance {
+    pub(crate) fn allowance(&self, rtt: &Rtt, now: u64) -> Allowance {
         let paced = self.rate > 0 && !self.fixed;
+        let credit = (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US);
         Allowance {
             window: self.window(rtt),
             pace: paced.then(|| (1_000_000_000 << 16) / self.pace(rtt)),
-            credit: (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US),
+            now: now * 1000,
+            since: now.saturating_sub(credit) * 1000,
         }
     }
 
     /// True where a packet may leave now.
-    pub(crate) fn may_send(&self, allowance: &Allowance, now: u64) -> bool {
-        self.probing > 0 || (self.under_way < allowance.window && self.pace_at <= now * 1000)
+    #[inline]
+    pub(crate) fn may_send(&self, allowance: &Allowance) -> bool {
+        self.probing > 0 || (self.under_way < allowance.window && self.pace_at <= allowance.now)
     }
 
     /// When the next packet may leave, if only its time has not come.
@@ -252,11 +256,12 @@ impl Path {
     }
 
     /// It leaves.
-    pub(crate) fn sent(&mut self, bytes: u64, allowance: &Allowance, now: u64) {
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: u64, allowance: &Allowance) {
         self.under_way += bytes;
         self.probing = self.probing.saturating_sub(1);
         if let Some(pace) = allowance.pace {
-            self.pace_at = self.pace_at.max(now.saturating_sub(allowance.credit) * 1000) + ((bytes * pace) >> 16);
+            self.pace_at = self.pace_at.max(allowance.since) + ((bytes * pace) >> 16);
         }
     }
 

@@ -333,24 +333,21 @@ impl Sender {
     }
 
     /// The packet to send next: first what was lost, then new ones, as far as the peer is believed to hold them and `beyond` more.
-    pub(crate) fn next(&self, beyond: u32) -> Option<usize> {
+    #[inline]
+    fn next(&self, beyond: u32) -> Option<usize> {
         let lost = if self.lost > 0 { self.packets.iter().position(|packet| packet.lost) } else { None };
-        let next = lost.unwrap_or(self.sent);
-        (next < self.packets.len() && next < (self.reach + beyond) as usize).then_some(next)
+        Some(lost.unwrap_or(self.sent)).filter(|&next| next < self.packets.len() && next < (self.reach + beyond) as usize)
     }
 
-    /// True where something waits that [`Sender::next`] would give if the window were open.
-    pub(crate) fn waits(&self) -> bool {
-        self.lost > 0 || self.sent < self.packets.len() || self.fill.is_some()
+    /// There is such a packet.
+    pub(crate) fn has_next(&self, beyond: u32) -> bool {
+        self.next(beyond).is_some()
     }
 
-    pub(crate) fn packet_mut(&mut self, index: usize) -> &mut Packet {
-        &mut self.packets[index]
-    }
-
-    /// Packet `index` leaves now. True where it was sent before.
-    pub(crate) fn transmitted(&mut self, index: usize, departure: Departure, now: u64) -> (&mut Packet, bool) {
-        let packet = &mut self.packets[index];
+    /// That packet leaves now. With it comes whether it did before.
+    #[inline]
+    pub(crate) fn take_next(&mut self, beyond: u32, departure: Departure, now: u64) -> Option<(&mut Packet, bool)> {
+        let packet = self.packets.get_mut(self.next(beyond)?)?;
         let again = packet.transmissions > 0;
         if !again {
             packet.first_sent_at = now;
@@ -362,7 +359,16 @@ impl Sender {
         }
         (packet.sent_at, packet.departure) = (now, departure);
         packet.transmissions = packet.transmissions.saturating_add(1);
-        (packet, again)
+        Some((packet, again))
+    }
+
+    /// True where something waits that [`Sender::next`] would give if the window were open.
+    pub(crate) fn waits(&self) -> bool {
+        self.lost > 0 || self.sent < self.packets.len() || self.fill.is_some()
+    }
+
+    pub(crate) fn packet_mut(&mut self, index: usize) -> &mut Packet {
+        &mut self.packets[index]
     }
 
     /// A small packet that is due to leave once more though nothing says that it was lost: one whose copies did not all leave, and that did not leave just now.

@@ -159,7 +159,7 @@ impl Session {
 
     /// Some channel has a packet that its peer is believed to hold: only the path keeps it.
     fn has_next(&self, shared: &Shared) -> bool {
-        self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.next(0).is_some()))
+        self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.has_next(0)))
     }
 
     fn net_status_due(&self, net_status_ms: u32) -> u64 {
@@ -323,7 +323,7 @@ impl Session {
             self.talk(shared);
         }
         // What waited for its time to leave.
-        if self.has_next(shared) && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt), now)) {
+        if self.has_next(shared) && shared.paths.get(self.path).is_some_and(|path| path.may_send(&path.allowance(&self.rtt, now))) {
             self.talk(shared);
         }
         Ok(())

@@ -154,7 +154,7 @@ impl Session {
                 self.close_open_packet(flush, channel);
             }
         }
-        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt)) else { return true };
+        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt, flush.shared.now)) else { return true };
         let mut quiet = 0;
         while quiet < CHANNELS {
             let channel = usize::from(self.turn) % CHANNELS;
@@ -197,30 +197,30 @@ impl Session {
     fn take_turn(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Option<u32> {
         let plain = self.agreed.sealing.is_plain();
         let crc_length = self.agreed.sealing.crc_length() as u32;
+        let (copies, small) = (flush.shared.config.redundancy as u8, u32::from(self.agreed.udp_length) * 3 / 4);
         let (mut sent, mut full) = (0, false);
         loop {
             let most = flush.most - usize::from(!flush.packer.is_empty()).min(flush.most);
             let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
-            let Shared { senders, paths, out, config, now, .. } = &mut *flush.shared;
+            let Shared { senders, paths, out, now, .. } = &mut *flush.shared;
             let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
             let departure = path.departure(*now);
             let (mut alone, mut again, mut bytes) = (0, 0, 0);
             let shares = loop {
-                if sent == PACKETS_A_TURN {
+                if sent == PACKETS_A_TURN || !path.may_send(allowance) {
                     break None;
                 }
-                let Some(index) = sender.next(path.beyond()).filter(|_| path.may_send(allowance, *now)) else { break None };
                 if out.leaving() >= most {
-                    full = true;
+                    full = sender.has_next(path.beyond());
                     break None;
                 }
+                let Some((packet, sent_before)) = sender.take_next(path.beyond(), departure, *now) else { break None };
                 sent += 1;
-                let (packet, sent_before) = sender.transmitted(index, departure, *now);
-                path.sent(packet.place.len.into(), allowance, *now);
+                path.sent(packet.place.len.into(), allowance);
                 if sent_before {
                     again += 1;
-                } else if packet.place.len * 4 <= u32::from(self.agreed.udp_length) * 3 {
-                    packet.copies = config.redundancy as u8;
+                } else if copies > 0 && packet.place.len <= small {
+                    packet.copies = copies;
                 }
                 if packet.place.len as usize <= LONGEST_ELEMENT || !plain || !overtakes {
                     break Some(written(packet, &self.agreed.sealing));
