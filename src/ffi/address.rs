@@ -16,7 +16,7 @@ pub enum soe_family {
 /// Where datagrams come from and go to. 24 bytes. Sessions are told apart by it; members that the family does not use are ignored, and zero
 /// where the library fills them.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct soe_addr {
     /// Network byte order. IPv4: the first four bytes. IPv6 and opaque: all sixteen.
     pub ip: [u8; 16],
@@ -38,6 +38,13 @@ const _: () = {
 };
 
 impl soe_addr {
+    /// The same, byte by byte.
+    #[inline]
+    pub(super) fn is(&self, other: &soe_addr) -> bool {
+        let rest = |it: &soe_addr| (it.scope_id, it.port, it.family, it.reserved);
+        self.ip == other.ip && rest(self) == rest(other)
+    }
+
     /// As the multiplexer compares it.
     #[inline]
     pub(super) fn address(&self) -> Answer<Address> {

@@ -152,7 +152,7 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
 /// By the rules of the header, for the bytes of the record.
 #[inline]
 unsafe fn feed_record(mux: &mut Multiplexer, now_us: u64, record: &soe_datagram, last: &mut (soe_addr, Address)) -> Answer<()> {
-    if record.addr != last.0 {
+    if !record.addr.is(&last.0) {
         *last = (record.addr, record.addr.address()?);
     }
     let from = &last.1;

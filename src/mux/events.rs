@@ -215,7 +215,11 @@ impl EventQueue {
             whole
         });
         let records = run.count();
-        self.drained.extend(self.queue.drain(..records));
+        let (front, behind) = self.queue.as_slices();
+        let cut = records.min(front.len());
+        self.drained.extend_from_slice(&front[..cut]);
+        self.drained.extend_from_slice(&behind[..records - cut]);
+        self.queue.drain(..records);
         self.waiting -= events - self.handed;
         self.bytes -= bytes;
         self.handed = events;

@@ -275,6 +275,14 @@ impl Multiplexer {
     pub fn feed(&mut self, now_us: u64, from: &Address, datagram: &[u8]) {
         self.clock(now_us);
         match *datagram {
+            [0, opcode, ..] if opcode::CONTEXTLESS >> opcode.min(31) & 1 == 1 => self.contextless(from, datagram),
+            _ => self.contextual(from, datagram),
+        }
+    }
+
+    #[inline(never)]
+    fn contextless(&mut self, from: &Address, datagram: &[u8]) {
+        match *datagram {
             [0, opcode::SESSION_REQUEST, ..] => self.session_request(from, datagram),
             [0, opcode::SESSION_RESPONSE, ..] => self.session_response(from, datagram),
             [0, opcode::UNKNOWN_SENDER] => self.unknown_sender(from),

@@ -153,10 +153,7 @@ impl Session {
             Packet::Heartbeat => self.heartbeat_received(shared),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
-            Packet::ReliableData { channel, sequence, payload } | Packet::ReliableFragment { channel, sequence, payload } => {
-                let fragment = matches!(packet, Packet::ReliableFragment { .. });
-                self.reliable(shared, channel, sequence, fragment, payload)?;
-            }
+            Packet::Reliable { channel, fragment, sequence, payload } => self.reliable(shared, channel, sequence, fragment, payload)?,
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
             Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),

@@ -52,6 +52,9 @@ pub(crate) mod opcode {
     pub(crate) const UNKNOWN_SENDER: u8 = 0x1D;
     /// A session goes on from the address that this comes from.
     pub(crate) const REMAP_CONNECTION: u8 = 0x1E;
+    /// The bits of those that have neither pass nor CRC.
+    pub(crate) const CONTEXTLESS: u32 =
+        1 << SESSION_REQUEST | 1 << SESSION_RESPONSE | 1 << PORT_ALIVE | 1 << UNKNOWN_SENDER | 1 << REMAP_CONNECTION;
 }
 
 /// What a reliable payload begins with that is a bundle.

@@ -17,10 +17,8 @@ pub(crate) enum Packet<'a> {
     NetStatusRequest(NetStatusRequest),
     /// The peer's clock and counts.
     NetStatusReply(NetStatusReply),
-    /// A whole reliable payload; may be empty.
-    ReliableData { channel: usize, sequence: u16, payload: &'a [u8] },
-    /// A piece of a reliable payload; the first begins with the u32 length of the whole.
-    ReliableFragment { channel: usize, sequence: u16, payload: &'a [u8] },
+    /// A whole reliable payload, which may be empty, or a `fragment` of one, of which the first begins with the u32 length of the whole.
+    Reliable { channel: usize, fragment: bool, sequence: u16, payload: &'a [u8] },
     /// This sequence arrived.
     Acknowledge { channel: usize, sequence: u16 },
     /// This sequence and all before it arrived.
@@ -51,6 +49,11 @@ pub(crate) enum Unreadable {
 #[inline(always)]
 pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     let (opcode, body) = match packet {
+        // Nearly always. v3 delivers an empty message (Sanctuary's and soe-protocol's AllTheData tests); UdpLibrary takes it for corrupt.
+        [0, opcode @ RELIABLE_DATA..ACKNOWLEDGE, high, low, payload @ ..] if *opcode < RELIABLE_FRAGMENT || !payload.is_empty() => {
+            let (fragment, channel) = (*opcode >= RELIABLE_FRAGMENT, usize::from((opcode - RELIABLE_DATA) % 4));
+            return Ok(Packet::Reliable { channel, fragment, sequence: u16::from_be_bytes([*high, *low]), payload });
+        }
         // A message that starts with 00 gets one more in front.
         [0, 0, ..] => return Ok(Packet::Unreliable(&packet[1..])),
         [0, opcode, body @ ..] => (*opcode, body),
@@ -59,11 +62,12 @@ pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     };
     let read = match opcode {
         MULTI_PACKET => Some(Packet::MultiPacket(body)),
+        RELIABLE_DATA..ACKNOWLEDGE => None,
         DISCONNECT => Disconnect::read(packet).map(Packet::Disconnect),
         HEARTBEAT => Some(Packet::Heartbeat),
         NET_STATUS_REQUEST => NetStatusRequest::read(packet).map(Packet::NetStatusRequest),
         NET_STATUS_REPLY => NetStatusReply::read(packet).map(Packet::NetStatusReply),
-        RELIABLE_DATA..=ACKNOWLEDGE_ALL_LAST | ORDERED | ORDERED_2 => sequenced(opcode, body),
+        ACKNOWLEDGE..=ACKNOWLEDGE_ALL_LAST | ORDERED | ORDERED_2 => sequenced(opcode, body),
         SESSION_REQUEST | SESSION_RESPONSE | UNKNOWN_SENDER | REMAP_CONNECTION => Some(Packet::Contextless),
         PORT_ALIVE => Some(Packet::Ignored),
         _ => return Err(Unreadable::UnknownOpcode),
@@ -75,18 +79,14 @@ pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
 const ACKNOWLEDGE_ALL_LAST: u8 = ACKNOWLEDGE_ALL + 3;
 
 /// The packets that begin with a 16-bit sequence. `None` where it is cut off, and where there is no payload but has to be one.
-#[inline(always)]
 fn sequenced(opcode: u8, body: &[u8]) -> Option<Packet<'_>> {
     let (sequence, payload) = body.split_first_chunk()?;
     let sequence = u16::from_be_bytes(*sequence);
     let channel_from = |first: u8| usize::from(opcode - first);
     match opcode {
-        // v3 delivers an empty message (Sanctuary's and soe-protocol's AllTheData tests); UdpLibrary takes it for corrupt.
-        RELIABLE_DATA..RELIABLE_FRAGMENT => Some(Packet::ReliableData { channel: channel_from(RELIABLE_DATA), sequence, payload }),
         ACKNOWLEDGE..ACKNOWLEDGE_ALL => Some(Packet::Acknowledge { channel: channel_from(ACKNOWLEDGE), sequence }),
         ACKNOWLEDGE_ALL..BUNDLE => Some(Packet::AcknowledgeAll { channel: channel_from(ACKNOWLEDGE_ALL), sequence }),
         _ if payload.is_empty() => None,
-        RELIABLE_FRAGMENT..ACKNOWLEDGE => Some(Packet::ReliableFragment { channel: channel_from(RELIABLE_FRAGMENT), sequence, payload }),
         _ => Some(Packet::Ordered { second: opcode == ORDERED_2, stamp: sequence, payload }),
     }
 }
@@ -103,10 +103,10 @@ mod tests {
         let bytes = [1, 2, 3];
         assert_eq!(read(&pack("ack(0x1234)")), Ok(Packet::AcknowledgeAll { channel: 0, sequence: 0x1234 }));
         assert_eq!(read(&pack("out_of_order(0x1234)")), Ok(Packet::Acknowledge { channel: 0, sequence: 0x1234 }));
-        assert_eq!(read(&pack("data(seq=0xfffe,010203)")), Ok(Packet::ReliableData { channel: 0, sequence: 0xFFFE, payload: &bytes }));
+        assert_eq!(read(&pack("data(seq=0xfffe,010203)")), Ok(Packet::Reliable { channel: 0, fragment: false, sequence: 0xFFFE, payload: &bytes }));
         assert_eq!(
             read(&pack("fragment(seq=0xffff,len 9,010203)")),
-            Ok(Packet::ReliableFragment { channel: 0, sequence: 0xFFFF, payload: &hex("00000009 010203") })
+            Ok(Packet::Reliable { channel: 0, fragment: true, sequence: 0xFFFF, payload: &hex("00000009 010203") })
         );
         assert_eq!(read(&pack("ordered(0x1b,1,010203)")), Ok(Packet::Ordered { second: true, stamp: 1, payload: &bytes }));
         assert_eq!(read(&hex("0005 00000005 0006")), Ok(Packet::Disconnect(Disconnect { session_id: 5, reason: 6 })));
@@ -135,10 +135,10 @@ mod tests {
                 0x07 => (Ok(Packet::NetStatusRequest(NetStatusRequest::read(&packet).unwrap())), 40),
                 0x08 => (Ok(Packet::NetStatusReply(NetStatusReply::read(&packet).unwrap())), 40),
                 0x09..=0x0C => {
-                    (Ok(Packet::ReliableData { channel: usize::from(opcode) - 0x09, sequence: 0xABAB, payload: &payload[2..] }), 4)
+                    (Ok(Packet::Reliable { channel: usize::from(opcode) - 0x09, fragment: false, sequence: 0xABAB, payload: &payload[2..] }), 4)
                 }
                 0x0D..=0x10 => {
-                    (Ok(Packet::ReliableFragment { channel: usize::from(opcode) - 0x0D, sequence: 0xABAB, payload: &payload[2..] }), 5)
+                    (Ok(Packet::Reliable { channel: usize::from(opcode) - 0x0D, fragment: true, sequence: 0xABAB, payload: &payload[2..] }), 5)
                 }
                 0x11..=0x14 => (Ok(Packet::Acknowledge { channel: usize::from(opcode) - 0x11, sequence: 0xABAB }), 4),
                 0x15..=0x18 => (Ok(Packet::AcknowledgeAll { channel: usize::from(opcode) - 0x15, sequence: 0xABAB }), 4),
