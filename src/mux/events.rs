@@ -107,6 +107,7 @@ impl EventQueue {
     }
 
     /// Queues one message that stands in `payload`.
+    #[inline]
     pub(crate) fn message(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) {
         let place = self.pool.append(&mut self.cursor, payload, Size::Large);
         self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false });

@@ -454,6 +454,7 @@ impl Multiplexer {
     /// # Errors
     /// [`Error::StaleSession`], [`Error::State`] before it is connected or after a disconnect, [`Error::InvalidArgument`] for an empty message,
     /// [`Error::TooLarge`] above [`Config::max_message`], [`Error::WouldBlock`] while the send queue is full: [`crate::EventKind::Writable`] follows.
+    #[inline]
     pub fn send(&mut self, session: SessionId, channel: Channel, data: &[u8]) -> Result<(), Error> {
         match self.sessions.get_mut(session) {
             Some(session) => session.send(&mut self.shared, channel, data),

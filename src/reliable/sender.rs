@@ -240,6 +240,7 @@ impl Sender {
     }
 
     /// Queues a message: into the open packet where it fits, else into one of its own or as many fragments as it needs.
+    #[inline(never)]
     pub(crate) fn push(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let len = content.len();
         let len_size = wire::bundle_len_size(len);
@@ -291,6 +292,7 @@ impl Sender {
     }
 
     /// Closes the open packet: it gets its header, as a bundle or as the one message that it holds.
+    #[inline]
     pub(crate) fn close(&mut self, layout: &Layout, pool: &mut Pool) {
         let Some(fill) = self.fill.take() else { return };
         let mut start = fill.start - HEAD;

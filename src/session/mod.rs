@@ -463,6 +463,7 @@ impl Session {
         usize::from(self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()?.of(channel)).is_some())
     }
 
+    #[inline]
     fn send_reliable(&mut self, shared: &mut Shared, channel: usize, data: &[u8]) -> Result<(), Error> {
         if self.queued_bytes(shared) >= self.most_queued(&shared.config) {
             self.blocked = true;
