@@ -101,7 +101,7 @@ impl Outbox {
     }
 
     /// Hands out the datagram at `place`, whose block this takes a hold of.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leave(&mut self, place: Place) {
         if self.held.last() != Some(&place.block) {
             self.pool.hold(place.block);

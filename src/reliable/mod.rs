@@ -13,7 +13,7 @@ pub(crate) use congestion::{Allowance, PROBE, Path};
 pub(crate) use content::Content;
 pub(crate) use receiver::{Acknowledgement, Arrival, Limits, Outlet, Receiver};
 pub(crate) use rtt::Rtt;
-pub(crate) use sender::{Layout, Losses, Packet, Sender};
+pub(crate) use sender::{Layout, Leave, Leaving, Losses, Sender};
 
 /// Reliable channels of a session.
 pub(crate) const CHANNELS: usize = 4;

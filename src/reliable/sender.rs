@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::congestion::Departure;
+use super::congestion::{Allowance, Departure, Path};
 use super::content::Content;
 use super::rtt::Rtt;
 use crate::pool::{Cursor, Place, Pool, Size};
@@ -53,7 +53,7 @@ pub(crate) struct Packet {
     /// Given up, waits to be sent again.
     lost: bool,
     /// The CRC stands behind it.
-    pub(crate) sealed: bool,
+    sealed: bool,
 }
 
 impl Packet {
@@ -65,6 +65,32 @@ impl Packet {
             2 => self.copied_at > 0 && now < self.copied_at + least,
             _ => false,
         }
+    }
+
+    /// It leaves.
+    #[inline]
+    fn leave(&mut self, departure: Departure, leave: &Leave, now: u64) -> Leaving {
+        if self.transmissions == 0 {
+            self.first_sent_at = now;
+            self.copies = if self.place.len <= leave.copied_to { leave.copies } else { 0 };
+        }
+        (self.sent_at, self.departure, self.lost) = (now, departure, false);
+        self.go(leave)
+    }
+
+    /// The same for a copy of it: it is waited for as if there were none.
+    fn leave_copy(&mut self, leave: &Leave, now: u64) -> Leaving {
+        self.copies -= 1;
+        self.copied_at = now;
+        self.go(leave)
+    }
+
+    /// What leaves from where it stands is sealed from now on.
+    #[inline]
+    fn go(&mut self, leave: &Leave) -> Leaving {
+        self.transmissions = self.transmissions.saturating_add(1);
+        let sealed = std::mem::replace(&mut self.sealed, self.place.len >= leave.alone_from);
+        Leaving { place: self.place, sealed }
     }
 
     /// When it or a copy of it last left.
@@ -81,6 +107,23 @@ impl Packet {
     fn was_sent_in_vain(&self, least: u64, now: u64) -> bool {
         self.transmissions == 2 && self.copied_at == 0 && now < self.sent_at + least
     }
+}
+
+/// How a session's packets leave.
+pub(crate) struct Leave {
+    /// Copies that leave of the smaller ones before any loss is known, and up to which length.
+    pub(crate) copies: u8,
+    pub(crate) copied_to: u32,
+    /// From this length on, a packet leaves from where it stands: it is sealed there, once.
+    pub(crate) alone_from: u32,
+}
+
+/// A packet on its way out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Leaving {
+    pub(crate) place: Place,
+    /// The CRC stands behind it.
+    pub(crate) sealed: bool,
 }
 
 /// The packet that messages are being copied into: the last of the queue, without a header yet.
@@ -346,22 +389,39 @@ impl Sender {
         self.next(beyond).is_some()
     }
 
-    /// That packet leaves now. With it comes whether it did before.
-    #[inline]
-    pub(crate) fn take_next(&mut self, beyond: u32, departure: Departure, now: u64) -> Option<(&mut Packet, bool)> {
-        let packet = self.packets.get_mut(self.next(beyond)?)?;
-        let again = packet.transmissions > 0;
-        if !again {
-            packet.first_sent_at = now;
-            self.sent += 1;
+    /// As many such packets leave now as `path` allows and `turn` has room for. Returns how many, and how many of them left before.
+    #[inline(never)]
+    pub(crate) fn take_turn(&mut self, path: &mut Path, allowance: &Allowance, now: u64, leave: &Leave, turn: &mut [Leaving]) -> (usize, u64) {
+        let departure = path.departure(now);
+        let (mut count, mut again) = (0, 0);
+        while count < turn.len()
+            && (self.lost > 0 || path.beyond() > 0)
+            && path.may_send(allowance)
+            && let Some(index) = self.next(path.beyond())
+        {
+            let packet = &mut self.packets[index];
+            let new = packet.transmissions == 0;
+            (self.sent, again) = (self.sent + usize::from(new), again + u64::from(!new));
+            self.lost -= usize::from(packet.lost);
+            path.sent(packet.place.len.into(), allowance);
+            turn[count] = packet.leave(departure, leave, now);
+            count += 1;
         }
-        if packet.lost {
-            packet.lost = false;
-            self.lost -= 1;
+        if self.lost == 0 {
+            let most = self.packets.len().min(self.reach as usize);
+            let waiting = self.packets.range_mut(self.sent.min(most)..most);
+            let mut new = 0;
+            for (leaving, packet) in turn[count..].iter_mut().zip(waiting) {
+                if !path.may_send(allowance) {
+                    break;
+                }
+                path.sent(packet.place.len.into(), allowance);
+                *leaving = packet.leave(departure, leave, now);
+                new += 1;
+            }
+            (self.sent, count) = (self.sent + new, count + new);
         }
-        (packet.sent_at, packet.departure) = (now, departure);
-        packet.transmissions = packet.transmissions.saturating_add(1);
-        Some((packet, again))
+        (count, again)
     }
 
     /// True where something waits that [`Sender::next`] would give if the window were open.
@@ -369,8 +429,8 @@ impl Sender {
         self.lost > 0 || self.sent < self.packets.len() || self.fill.is_some()
     }
 
-    pub(crate) fn packet_mut(&mut self, index: usize) -> &mut Packet {
-        &mut self.packets[index]
+    pub(crate) fn packet(&self, index: usize) -> &Packet {
+        &self.packets[index]
     }
 
     /// A small packet that is due to leave once more though nothing says that it was lost: one whose copies did not all leave, and that did not leave just now.
@@ -379,12 +439,9 @@ impl Sender {
         sent.find(|(_, packet)| packet.copies > 0 && !packet.acknowledged && packet.last_left_at() < sent_before).map(|(index, _)| index)
     }
 
-    /// A copy of packet `index` leaves now. The packet is waited for as if there were none.
-    pub(crate) fn copied(&mut self, index: usize, now: u64) {
-        let packet = &mut self.packets[index];
-        packet.copies -= 1;
-        packet.copied_at = now;
-        packet.transmissions = packet.transmissions.saturating_add(1);
+    /// A copy of packet `index` leaves now.
+    pub(crate) fn copied(&mut self, index: usize, leave: &Leave, now: u64) -> Leaving {
+        self.packets[index].leave_copy(leave, now)
     }
 
     /// When the first copy wants to leave, if none left before.

@@ -3,9 +3,10 @@
 //! A packet that fills a datagram is sealed where it was written and lent from there. Small ones share a MultiPacket, acknowledgements riding along.
 
 use super::{CHANNELS, Session, Shared, count, outlived};
-use crate::codec::{Codec, Sealing};
+use crate::codec::Codec;
+use crate::config::Config;
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Allowance, Packet, Sender};
+use crate::reliable::{Acknowledgement, Allowance, Leave, Leaving, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
@@ -13,7 +14,7 @@ const LONGEST_ELEMENT: usize = 254;
 /// Opcode and sequence.
 const ACKNOWLEDGEMENT: usize = 4;
 /// Packets of one reliable channel that leave before it is another's turn.
-const PACKETS_A_TURN: u32 = 8;
+const PACKETS_A_TURN: usize = 8;
 const MULTI_HEAD: [u8; 2] = [0, opcode::MULTI_PACKET];
 
 /// A packet on its way into a datagram.
@@ -155,10 +156,11 @@ impl Session {
             }
         }
         let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt, flush.shared.now)) else { return true };
+        let leave = self.leave_taking(&flush.shared.config);
         let mut quiet = 0;
         while quiet < CHANNELS {
             let channel = usize::from(self.turn) % CHANNELS;
-            let sent = if self.senders[channel] == NONE { Some(0) } else { self.take_turn(flush, channel, &allowance) };
+            let sent = if self.senders[channel] == NONE { Some(0) } else { self.take_turn(flush, channel, &allowance, &leave) };
             match sent {
                 Some(0) => quiet += 1,
                 Some(_) => quiet = 0,
@@ -194,54 +196,33 @@ impl Session {
     }
 
     /// Lets the channel's next packets leave, as far as they may now. Returns how many did, `None` where the drain is full and there are more.
-    fn take_turn(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance) -> Option<u32> {
-        let plain = self.agreed.sealing.is_plain();
-        let crc_length = self.agreed.sealing.crc_length() as u32;
-        let (copies, small) = (flush.shared.config.redundancy as u8, u32::from(self.agreed.udp_length) * 3 / 4);
-        let (mut sent, mut full) = (0, false);
-        loop {
-            let most = flush.most - usize::from(!flush.packer.is_empty()).min(flush.most);
-            let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
-            let Shared { senders, paths, out, now, .. } = &mut *flush.shared;
-            let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { break };
-            let departure = path.departure(*now);
-            let (mut alone, mut again, mut bytes) = (0, 0, 0);
-            let shares = loop {
-                if sent == PACKETS_A_TURN || !path.may_send(allowance) {
-                    break None;
-                }
-                if out.leaving() >= most {
-                    full = sender.has_next(path.beyond());
-                    break None;
-                }
-                let Some((packet, sent_before)) = sender.take_next(path.beyond(), departure, *now) else { break None };
-                sent += 1;
-                path.sent(packet.place.len.into(), allowance);
-                if sent_before {
-                    again += 1;
-                } else if copies > 0 && packet.place.len <= small {
-                    packet.copies = copies;
-                }
-                if packet.place.len as usize <= LONGEST_ELEMENT || !plain || !overtakes {
-                    break Some(written(packet, &self.agreed.sealing));
-                }
-                // It leaves from where it stands.
-                let whole = Place { len: packet.place.len + crc_length, ..packet.place };
-                if !std::mem::replace(&mut packet.sealed, true) {
-                    flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), packet.place.len as usize);
-                }
-                out.leave(whole);
-                alone += 1;
-                bytes += u64::from(whole.len);
-            };
-            count!(self, flush.shared, retransmissions, again);
-            self.left(flush.shared, alone, bytes);
-            match shares {
-                Some(piece) => self.add(flush, piece, true),
-                None => break,
+    fn take_turn(&mut self, flush: &mut Flush<'_>, channel: usize, allowance: &Allowance, leave: &Leave) -> Option<usize> {
+        let room = flush.room().min(PACKETS_A_TURN);
+        let mut turn = [Leaving::default(); PACKETS_A_TURN];
+        let Shared { senders, paths, now, .. } = &mut *flush.shared;
+        let (Some(sender), Some(path)) = (senders.get_mut(self.senders[channel]), paths.get_mut(self.path)) else { return Some(0) };
+        if room == 0 {
+            return if path.may_send(allowance) && sender.has_next(path.beyond()) { None } else { Some(0) };
+        }
+        let (count, again) = sender.take_turn(path, allowance, *now, leave, &mut turn[..room]);
+        count!(self, flush.shared, retransmissions, again);
+        for &Leaving { place, sealed } in &turn[..count] {
+            if place.len >= leave.alone_from && (flush.packer.acknowledgements || flush.packer.is_empty()) {
+                self.leave_in_place(flush, place, sealed);
+            } else {
+                self.add(flush, Piece::Written { place, sealed }, true);
             }
         }
-        if full { None } else { Some(sent) }
+        Some(count)
+    }
+
+    /// How this session's packets leave.
+    fn leave_taking(&self, config: &Config) -> Leave {
+        Leave {
+            copies: config.redundancy as u8,
+            copied_to: u32::from(self.agreed.udp_length) * 3 / 4,
+            alone_from: if self.agreed.sealing.is_plain() { LONGEST_ELEMENT as u32 + 1 } else { u32::MAX },
+        }
     }
 
     fn fill_lossy(&mut self, flush: &mut Flush<'_>) -> bool {
@@ -270,13 +251,14 @@ impl Session {
         }
         let now = flush.shared.now;
         let delay = u64::from(flush.shared.config.redundancy_delay_us);
+        let leave = self.leave_taking(&flush.shared.config);
         for channel in 0..CHANNELS {
             let mut from = 0;
             while let Some(sender) = flush.shared.senders.get_mut(self.senders[channel])
                 && let Some(index) = sender.next_copy(from, now)
             {
                 from = index + 1;
-                let packet = sender.packet_mut(index);
+                let packet = sender.packet(index);
                 let len = packet.place.len as usize;
                 let due = packet.last_left_at() + delay <= now;
                 let rides = !flush.packer.is_empty() && flush.packer.len() + 1 + len <= self.room();
@@ -287,9 +269,8 @@ impl Session {
                     return false;
                 }
                 let Some(sender) = flush.shared.senders.get_mut(self.senders[channel]) else { break };
-                sender.copied(index, now);
-                let piece = written(sender.packet_mut(index), &self.agreed.sealing);
-                self.add(flush, piece, true);
+                let Leaving { place, sealed } = sender.copied(index, &leave, now);
+                self.add(flush, Piece::Written { place, sealed }, true);
             }
         }
         true
@@ -353,24 +334,27 @@ impl Session {
     }
 
     /// Seals one packet and lets it leave: where it stands, if no pass changes it.
-    #[inline]
     fn leave(&mut self, flush: &mut Flush<'_>, piece: Piece) {
         match piece {
             Piece::Acknowledgement(bytes) => self.leave_bytes(flush, &bytes),
-            Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => {
-                let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
-                if !sealed {
-                    flush.codec.append_crc(&self.agreed.sealing, flush.shared.out.pool.bytes_mut(whole), place.len as usize);
-                }
-                flush.shared.out.leave(whole);
-                self.left(flush.shared, 1, whole.len.into());
-            }
+            Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => self.leave_in_place(flush, place, sealed),
             Piece::Written { place, .. } => {
                 flush.sealed.clear();
                 flush.codec.seal(&self.agreed.sealing, flush.shared.out.pool.bytes(place), &mut flush.sealed);
                 self.leave_sealed(flush);
             }
         }
+    }
+
+    #[inline(always)]
+    fn leave_in_place(&mut self, flush: &mut Flush<'_>, place: Place, sealed: bool) {
+        let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
+        let out = &mut flush.shared.out;
+        if !sealed {
+            flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), place.len as usize);
+        }
+        out.leave(whole);
+        self.left(flush.shared, whole.len.into());
     }
 
     fn leave_bytes(&mut self, flush: &mut Flush<'_>, packet: &[u8]) {
@@ -382,14 +366,12 @@ impl Session {
     fn leave_sealed(&mut self, flush: &mut Flush<'_>) {
         flush.shared.out.leave_copy(&flush.sealed);
         let len = flush.sealed.len();
-        self.left(flush.shared, 1, len as u64);
+        self.left(flush.shared, len as u64);
     }
 
-    fn left(&mut self, shared: &mut Shared, datagrams: u64, bytes: u64) {
-        if datagrams > 0 {
-            self.sent_at = shared.now;
-        }
-        count!(self, shared, datagrams_sent, datagrams);
+    fn left(&mut self, shared: &mut Shared, bytes: u64) {
+        self.sent_at = shared.now;
+        count!(self, shared, datagrams_sent);
         count!(self, shared, bytes_sent, bytes);
     }
 
@@ -419,15 +401,6 @@ impl Session {
             self.receivers[channel] = NONE;
         }
     }
-}
-
-/// A reliable packet on its way out. Where it leaves alone it is sealed where it stands, once.
-fn written(packet: &mut Packet, sealing: &Sealing) -> Piece {
-    let piece = Piece::Written { place: packet.place, sealed: packet.sealed };
-    if packet.place.len as usize > LONGEST_ELEMENT {
-        packet.sealed = sealing.is_plain();
-    }
-    piece
 }
 
 impl Flush<'_> {
