@@ -129,6 +129,9 @@ impl Sessions {
     /// The session is not found by what is on the wire any more. Its id stays good until [`Sessions::forget`].
     pub(crate) fn unlink(&mut self, id: SessionId) {
         let slot = slot_of(id);
+        if self.last == slot {
+            self.last = u32::MAX;
+        }
         let Some(session) = self.get(id) else { return };
         let (address, secret) = (session.address, secret(&session.address, session.wire_id, session.agreed.crc_seed));
         self.unlink_address(slot, &address);
@@ -181,19 +184,11 @@ impl Sessions {
         self.by_address.find(hash, |&slot| session_in(&self.slots, slot).address == *address).copied()
     }
 
-    /// The slot holds a session that a look-up by this address would find.
-    #[inline]
-    fn is_at(&self, slot: u32, address: &Address) -> bool {
-        match self.slots.get(slot as usize) {
-            Some(Slot { occupant: Occupant::Session(session), .. }) => session.address == *address && !session.has_ended(),
-            _ => false,
-        }
-    }
-
     /// The session at an address.
     #[inline]
     pub(crate) fn find_mut(&mut self, address: &Address) -> Option<&mut Session> {
-        if !self.is_at(self.last, address) {
+        let here = |slot: &Slot| matches!(&slot.occupant, Occupant::Session(session) if session.address == *address);
+        if !self.slots.get(self.last as usize).is_some_and(here) {
             self.last = self.slot_at(address)?;
         }
         self.at_mut(self.last)

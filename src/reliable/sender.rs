@@ -335,7 +335,7 @@ impl Sender {
     }
 
     /// Closes the open packet: it gets its header, as a bundle or as the one message that it holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn close(&mut self, layout: &Layout, pool: &mut Pool) {
         let Some(fill) = self.fill.take() else { return };
         let mut start = fill.start - HEAD;

@@ -454,7 +454,7 @@ impl Session {
                 Ok(())
             }
             // What does not fit a datagram is promoted to the first reliable channel.
-            _ => self.send_reliable(shared, 0, data),
+            _ => self.queue(shared, Channel::Reliable0, data),
         }
     }
 
