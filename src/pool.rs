@@ -129,7 +129,7 @@ impl Pool {
     }
 
     /// Appends `bytes` and holds the block for them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(&mut self, cursor: &mut Cursor, bytes: &[u8], size: Size) -> Place {
         let block = self.reserve(cursor, bytes.len(), size);
         let Block { data, holders, .. } = &mut self.blocks[block as usize];

@@ -46,10 +46,52 @@ pub(crate) struct Record {
 /// Records of sessions that hand out one message per drain, in their order.
 type Held = VecDeque<Record>;
 
+/// Records in the order in which they came: `next` is the first that was not taken. A `Vec`, because what is pushed there is written once, where it stays.
+#[derive(Default)]
+struct Queue {
+    records: Vec<Record>,
+    next: usize,
+}
+
+impl Queue {
+    #[inline(always)]
+    fn push(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    fn waiting(&self) -> &[Record] {
+        &self.records[self.next..]
+    }
+
+    fn take(&mut self) -> Option<Record> {
+        let record = self.waiting().first().copied()?;
+        self.skip(1);
+        Some(record)
+    }
+
+    /// What is left of the record that was taken last.
+    fn put_back(&mut self, rest: Record) {
+        self.next -= 1;
+        self.records[self.next] = rest;
+    }
+
+    fn skip(&mut self, records: usize) {
+        self.next += records;
+    }
+
+    /// Makes room, once half of what is there was taken.
+    fn tidy(&mut self) {
+        if self.next * 2 >= self.records.len() {
+            self.records.drain(..self.next);
+            self.next = 0;
+        }
+    }
+}
+
 pub(crate) struct EventQueue {
     pool: Pool,
     cursor: Cursor,
-    queue: VecDeque<Record>,
+    queue: Queue,
     /// Sessions whose records had to wait for the next drain.
     held: Vec<(SessionId, Held)>,
     /// What the current drain hands out: each record holds its block until the next one.
@@ -69,7 +111,7 @@ impl EventQueue {
         EventQueue {
             pool: Pool::new(config.udp_length as usize),
             cursor: Cursor::default(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             held: Vec::new(),
             drained: Vec::new(),
             handed: 0,
@@ -88,11 +130,12 @@ impl EventQueue {
 
     /// Something waits for the host.
     pub(crate) fn waits(&self) -> bool {
-        !self.queue.is_empty() || !self.held.is_empty()
+        !self.queue.waiting().is_empty() || !self.held.is_empty()
     }
 
+    #[inline(always)]
     fn push(&mut self, (session, user_data): (SessionId, u64), time_us: u64, kind: Kind) {
-        self.queue.push_back(Record { session, user_data, time_us, kind });
+        self.queue.push(Record { session, user_data, time_us, kind });
     }
 
     /// Queues what carries no bytes.
@@ -141,6 +184,7 @@ impl EventQueue {
         (count.into(), intact == body.len())
     }
 
+    #[inline(always)]
     fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
         self.waiting += messages.count as usize;
         self.bytes += u64::from(messages.place.len);
@@ -184,7 +228,7 @@ impl EventQueue {
             if self.handed >= max {
                 break;
             }
-            let Some(record) = self.queue.pop_front() else { break };
+            let Some(record) = self.queue.take() else { break };
             if !self.held.is_empty()
                 && let Some((_, records)) = self.held.iter_mut().find(|(session, _)| *session == record.session)
             {
@@ -193,11 +237,12 @@ impl EventQueue {
                 if self.handed < max {
                     self.held.push((rest.session, Held::from([rest])));
                 } else {
-                    self.queue.push_front(rest);
+                    self.queue.put_back(rest);
                 }
             }
         }
-        if self.queue.is_empty() && self.held.is_empty() {
+        self.queue.tidy();
+        if !self.waits() {
             self.pool.close(&mut self.cursor);
         }
     }
@@ -205,7 +250,7 @@ impl EventQueue {
     /// Hands out what is nearly always all: messages as they came, up to the first record that is something else.
     fn hand_out_run(&mut self, sessions: &Sessions, max: usize) {
         let (mut plain, mut events, mut bytes) = (None, self.handed, 0);
-        let run = self.queue.iter().take_while(|record| {
+        let run = self.queue.waiting().iter().take_while(|record| {
             let Kind::Messages(messages) = record.kind else { return false };
             let whole = messages.count as usize <= max - events && (plain == Some(record.session) || sessions.reads_plain(record.session));
             if whole {
@@ -216,11 +261,8 @@ impl EventQueue {
             whole
         });
         let records = run.count();
-        let (front, behind) = self.queue.as_slices();
-        let cut = records.min(front.len());
-        self.drained.extend_from_slice(&front[..cut]);
-        self.drained.extend_from_slice(&behind[..records - cut]);
-        self.queue.drain(..records);
+        self.drained.extend_from_slice(&self.queue.waiting()[..records]);
+        self.queue.skip(records);
         self.waiting -= events - self.handed;
         self.bytes -= bytes;
         self.handed = events;
