@@ -127,8 +127,11 @@ impl Codec {
     pub(crate) fn append_crc(&mut self, sealing: &Sealing, buffer: &mut [u8], len: usize) {
         let length = sealing.crc_length();
         if length > 0 {
-            let crc = self.crc.starting(sealing.crc_start).of_front(&buffer[..len + length], len).to_be_bytes();
-            buffer[len..len + length].copy_from_slice(&crc[4 - length..]);
+            let mut crc = self.crc.starting(sealing.crc_start).of_front(&buffer[..len + length], len);
+            for byte in buffer[len..len + length].iter_mut().rev() {
+                *byte = crc as u8;
+                crc >>= 8;
+            }
         }
     }
 
