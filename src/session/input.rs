@@ -202,7 +202,7 @@ impl Session {
         self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload);
     }
 
-    #[inline]
+    #[inline(always)]
     fn reliable(&mut self, shared: &mut Shared, channel: usize, sequence: u16, fragment: bool, payload: &[u8]) -> Result<(), Ending> {
         // A slow host: what is not acknowledged will come again.
         if shared.events.full() {
