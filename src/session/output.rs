@@ -206,14 +206,26 @@ impl Session {
         }
         let (count, again) = sender.take_turn(path, allowance, *now, leave, &mut turn[..room]);
         count!(self, flush.shared, retransmissions, again);
-        for &Leaving { place, sealed } in &turn[..count] {
-            if place.len >= leave.alone_from && (flush.packer.acknowledgements || flush.packer.is_empty()) {
-                self.leave_in_place(flush, place, sealed);
-            } else {
+        let mut run = &turn[..count];
+        while !run.is_empty() {
+            run = self.leave_run(flush, run, leave.alone_from);
+            if let Some((&Leaving { place, sealed }, rest)) = run.split_first() {
                 self.add(flush, Piece::Written { place, sealed }, true);
+                run = rest;
             }
         }
         Some(count)
+    }
+
+    /// Lets the first packets of a run leave from where they stand, up to one that shares. Returns the others.
+    #[inline]
+    fn leave_run<'a>(&mut self, flush: &mut Flush<'_>, run: &'a [Leaving], alone_from: u32) -> &'a [Leaving] {
+        let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
+        let alone = if overtakes { run.iter().take_while(|leaving| leaving.place.len >= alone_from).count() } else { 0 };
+        let (alone, others) = run.split_at(alone);
+        let bytes = alone.iter().map(|&Leaving { place, sealed }| self.leave_in_place(flush, place, sealed)).sum();
+        self.left(flush.shared, alone.len() as u64, bytes);
+        others
     }
 
     /// How this session's packets leave.
@@ -337,7 +349,10 @@ impl Session {
     fn leave(&mut self, flush: &mut Flush<'_>, piece: Piece) {
         match piece {
             Piece::Acknowledgement(bytes) => self.leave_bytes(flush, &bytes),
-            Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => self.leave_in_place(flush, place, sealed),
+            Piece::Written { place, sealed } if self.agreed.sealing.is_plain() => {
+                let len = self.leave_in_place(flush, place, sealed);
+                self.left(flush.shared, 1, len);
+            }
             Piece::Written { place, .. } => {
                 flush.sealed.clear();
                 flush.codec.seal(&self.agreed.sealing, flush.shared.out.pool.bytes(place), &mut flush.sealed);
@@ -347,14 +362,14 @@ impl Session {
     }
 
     #[inline(always)]
-    fn leave_in_place(&mut self, flush: &mut Flush<'_>, place: Place, sealed: bool) {
+    fn leave_in_place(&self, flush: &mut Flush<'_>, place: Place, sealed: bool) -> u64 {
         let whole = Place { len: place.len + self.agreed.sealing.crc_length() as u32, ..place };
         let out = &mut flush.shared.out;
         if !sealed {
             flush.codec.append_crc(&self.agreed.sealing, out.pool.bytes_mut(whole), place.len as usize);
         }
         out.leave(whole);
-        self.left(flush.shared, whole.len.into());
+        whole.len.into()
     }
 
     fn leave_bytes(&mut self, flush: &mut Flush<'_>, packet: &[u8]) {
@@ -366,12 +381,14 @@ impl Session {
     fn leave_sealed(&mut self, flush: &mut Flush<'_>) {
         flush.shared.out.leave_copy(&flush.sealed);
         let len = flush.sealed.len();
-        self.left(flush.shared, len as u64);
+        self.left(flush.shared, 1, len as u64);
     }
 
-    fn left(&mut self, shared: &mut Shared, bytes: u64) {
-        self.sent_at = shared.now;
-        count!(self, shared, datagrams_sent);
+    fn left(&mut self, shared: &mut Shared, datagrams: u64, bytes: u64) {
+        if datagrams > 0 {
+            self.sent_at = shared.now;
+        }
+        count!(self, shared, datagrams_sent, datagrams);
         count!(self, shared, bytes_sent, bytes);
     }
 
