@@ -123,7 +123,7 @@ impl Codec {
     }
 
     /// Writes the CRC of `buffer[..len]` behind it: sealing in place, where there is no pass. The buffer has room for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_crc(&mut self, sealing: &Sealing, buffer: &mut [u8], len: usize) {
         let length = sealing.crc_length();
         if length > 0 {
