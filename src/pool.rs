@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// A block with at least `len` bytes of room that `cursor` appends to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(&mut self, cursor: &mut Cursor, len: usize, size: Size) -> u32 {
         match cursor.0 {
             Some(block) if self.has_room(block, len) => block,

@@ -8,7 +8,7 @@ use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
 use crate::pool::NONE;
 use crate::reliable::{Arrival, Limits, Losses, Outlet};
-use crate::wire::{self, Packet, Unreadable, opcode};
+use crate::wire::{self, Packet, Reliable, Unreadable, opcode};
 
 /// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
 const DEEPEST: u32 = 4;
@@ -122,7 +122,6 @@ impl Session {
     }
 
     /// Counts a malformed packet. With a CRC, too many datagrams with one end the session; without, anybody could send them.
-    #[inline(never)]
     fn malformed(&mut self, shared: &mut Shared) -> Result<(), Ending> {
         count!(self, shared, dropped_malformed);
         if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut self.struck, true) {
@@ -134,8 +133,16 @@ impl Session {
         if strikes.len() >= MOST_MALFORMED { Err(Ending::Corrupt) } else { Ok(()) }
     }
 
-    #[inline(always)]
+    #[inline]
     fn handle(&mut self, shared: &mut Shared, packet: &[u8], depth: u32) -> Result<(), Ending> {
+        match Reliable::read(packet) {
+            Some(packet) => self.reliable(shared, packet),
+            None => self.handle_other(shared, packet, depth),
+        }
+    }
+
+    #[inline(never)]
+    fn handle_other(&mut self, shared: &mut Shared, packet: &[u8], depth: u32) -> Result<(), Ending> {
         let packet = match wire::read(packet) {
             Ok(packet) => packet,
             Err(Unreadable::Malformed) => return self.malformed(shared),
@@ -153,7 +160,6 @@ impl Session {
             Packet::Heartbeat => self.heartbeat_received(shared),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
-            Packet::Reliable { channel, fragment, sequence, payload } => self.reliable(shared, channel, sequence, fragment, payload)?,
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
             Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
@@ -163,7 +169,6 @@ impl Session {
         Ok(())
     }
 
-    #[inline(never)]
     fn handle_elements(&mut self, shared: &mut Shared, body: &[u8], depth: u32) -> Result<(), Ending> {
         self.peer_is_thorough(shared);
         if body == SHOWN {
@@ -179,7 +184,6 @@ impl Session {
         Ok(())
     }
 
-    #[inline(never)]
     fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) {
         if shared.events.full() {
             return count!(self, shared, dropped_lossy);
@@ -189,7 +193,6 @@ impl Session {
     }
 
     /// Of an ordered channel the latest wins: what is not ahead of the last one by less than half the numbers is late.
-    #[inline(never)]
     fn ordered(&mut self, shared: &mut Shared, second: bool, stamp: u16, payload: &[u8]) {
         /// UdpLibrary's bound (section 6 of its specification).
         const FARTHEST: u16 = 30_000;
@@ -203,7 +206,8 @@ impl Session {
     }
 
     #[inline(always)]
-    fn reliable(&mut self, shared: &mut Shared, channel: usize, sequence: u16, fragment: bool, payload: &[u8]) -> Result<(), Ending> {
+    fn reliable(&mut self, shared: &mut Shared, packet: Reliable<'_>) -> Result<(), Ending> {
+        let Reliable { channel, fragment, sequence, payload } = packet;
         // A slow host: what is not acknowledged will come again.
         if shared.events.full() {
             count!(self, shared, dropped_window);
@@ -223,11 +227,12 @@ impl Session {
                 return Ok(());
             }
         }
-        self.deliver_reliable(shared, channel, (sequence, fragment, payload))
+        self.deliver_reliable(shared, packet)
     }
 
     #[inline(never)]
-    fn deliver_reliable(&mut self, shared: &mut Shared, channel: usize, packet: (u16, bool, &[u8])) -> Result<(), Ending> {
+    fn deliver_reliable(&mut self, shared: &mut Shared, packet: Reliable<'_>) -> Result<(), Ending> {
+        let channel = packet.channel;
         if self.receivers[channel] == NONE {
             self.receivers[channel] = shared.receivers.take();
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
@@ -241,7 +246,7 @@ impl Session {
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
         let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], messages: 0, malformed: 0 };
-        let arrival = receiver.receive(packet, &limits, now, &mut incoming);
+        let arrival = receiver.receive((packet.sequence, packet.fragment, packet.payload), &limits, now, &mut incoming);
         let Incoming { messages, malformed, .. } = incoming;
         count!(self, shared, messages_received, messages);
         if arrival == Arrival::Expected && malformed == 0 { Ok(()) } else { self.arrived(shared, channel, arrival, malformed) }
@@ -413,14 +418,12 @@ impl Session {
     }
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own.
-    #[inline(never)]
     fn heartbeat_received(&mut self, shared: &mut Shared) {
         if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
             self.send_heartbeat(shared);
         }
     }
 
-    #[inline(never)]
     fn answer_net_status(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
         let mut packet = Vec::new();
         wire::NetStatusReply {
@@ -436,7 +439,6 @@ impl Session {
     }
 
     /// The peer's counts: what of ours it got, and what of its own we should have.
-    #[inline(never)]
     fn net_status_answered(&mut self, shared: &mut Shared, reply: &wire::NetStatusReply) {
         let received = self.stats.datagrams_received;
         let Some(rare) = self.rare.as_mut().filter(|rare| rare.net_status.asked_at.is_some_and(|at| (at / 1000) as u16 == reply.stamp))

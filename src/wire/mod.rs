@@ -14,7 +14,7 @@ mod packet;
 
 pub(crate) use container::{Malformed, bundle_len_size, multi_elements, push_bundle_len, split_bundle, write_bundle_len};
 pub(crate) use layout::{Disconnect, NetStatusReply, NetStatusRequest, RemapConnection, SessionRequest, SessionResponse};
-pub(crate) use packet::{Packet, Unreadable, read};
+pub(crate) use packet::{Packet, Reliable, Unreadable, read};
 
 /// The second byte of a packet whose first is zero. The numbers are UdpLibrary's packet types, the names those that emulators use.
 pub(crate) mod opcode {

@@ -17,8 +17,6 @@ pub(crate) enum Packet<'a> {
     NetStatusRequest(NetStatusRequest),
     /// The peer's clock and counts.
     NetStatusReply(NetStatusReply),
-    /// A whole reliable payload, which may be empty, or a `fragment` of one, of which the first begins with the u32 length of the whole.
-    Reliable { channel: usize, fragment: bool, sequence: u16, payload: &'a [u8] },
     /// This sequence arrived.
     Acknowledge { channel: usize, sequence: u16 },
     /// This sequence and all before it arrived.
@@ -42,18 +40,33 @@ pub(crate) enum Unreadable {
     UnknownOpcode,
 }
 
-/// Reads a packet. Bytes behind the fields of a fixed layout are ignored.
+/// What nearly every packet is: a whole reliable payload, which may be empty, or a `fragment` of one, of which the first begins with the u32 length of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reliable<'a> {
+    pub(crate) channel: usize,
+    pub(crate) fragment: bool,
+    pub(crate) sequence: u16,
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Reliable<'a> {
+    /// `None` for all other packets, which [`read`] reads, and for what is too short for one.
+    #[inline]
+    pub(crate) fn read(packet: &'a [u8]) -> Option<Self> {
+        let [0, opcode @ RELIABLE_DATA..ACKNOWLEDGE, high, low, payload @ ..] = packet else { return None };
+        let (fragment, channel) = (*opcode >= RELIABLE_FRAGMENT, usize::from((opcode - RELIABLE_DATA) % 4));
+        // v3 delivers an empty message (Sanctuary's and soe-protocol's AllTheData tests); UdpLibrary takes it for corrupt.
+        let whole = !fragment || !payload.is_empty();
+        whole.then_some(Reliable { channel, fragment, sequence: u16::from_be_bytes([*high, *low]), payload })
+    }
+}
+
+/// Reads a packet that [`Reliable::read`] does not. Bytes behind the fields of a fixed layout are ignored.
 ///
 /// # Errors
 /// [`Unreadable`].
-#[inline(always)]
 pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
     let (opcode, body) = match packet {
-        // Nearly always. v3 delivers an empty message (Sanctuary's and soe-protocol's AllTheData tests); UdpLibrary takes it for corrupt.
-        [0, opcode @ RELIABLE_DATA..ACKNOWLEDGE, high, low, payload @ ..] if *opcode < RELIABLE_FRAGMENT || !payload.is_empty() => {
-            let (fragment, channel) = (*opcode >= RELIABLE_FRAGMENT, usize::from((opcode - RELIABLE_DATA) % 4));
-            return Ok(Packet::Reliable { channel, fragment, sequence: u16::from_be_bytes([*high, *low]), payload });
-        }
         // A message that starts with 00 gets one more in front.
         [0, 0, ..] => return Ok(Packet::Unreliable(&packet[1..])),
         [0, opcode, body @ ..] => (*opcode, body),
@@ -103,10 +116,13 @@ mod tests {
         let bytes = [1, 2, 3];
         assert_eq!(read(&pack("ack(0x1234)")), Ok(Packet::AcknowledgeAll { channel: 0, sequence: 0x1234 }));
         assert_eq!(read(&pack("out_of_order(0x1234)")), Ok(Packet::Acknowledge { channel: 0, sequence: 0x1234 }));
-        assert_eq!(read(&pack("data(seq=0xfffe,010203)")), Ok(Packet::Reliable { channel: 0, fragment: false, sequence: 0xFFFE, payload: &bytes }));
         assert_eq!(
-            read(&pack("fragment(seq=0xffff,len 9,010203)")),
-            Ok(Packet::Reliable { channel: 0, fragment: true, sequence: 0xFFFF, payload: &hex("00000009 010203") })
+            Reliable::read(&pack("data(seq=0xfffe,010203)")),
+            Some(Reliable { channel: 0, fragment: false, sequence: 0xFFFE, payload: &bytes })
+        );
+        assert_eq!(
+            Reliable::read(&pack("fragment(seq=0xffff,len 9,010203)")),
+            Some(Reliable { channel: 0, fragment: true, sequence: 0xFFFF, payload: &hex("00000009 010203") })
         );
         assert_eq!(read(&pack("ordered(0x1b,1,010203)")), Ok(Packet::Ordered { second: true, stamp: 1, payload: &bytes }));
         assert_eq!(read(&hex("0005 00000005 0006")), Ok(Packet::Disconnect(Disconnect { session_id: 5, reason: 6 })));
@@ -125,8 +141,19 @@ mod tests {
     fn every_opcode_has_its_kind_and_its_shortest_form() {
         use Unreadable::*;
         let payload = [0xAB; 38];
-        for opcode in 1..=0xFF {
+        for opcode in 1..=0xFFu8 {
             let packet = [&[0, opcode][..], &payload].concat();
+            if let channel @ 0..8 = opcode.wrapping_sub(0x09) {
+                let (fragment, channel) = (channel >= 4, usize::from(channel % 4));
+                for length in 0..packet.len() {
+                    let cut = &packet[..length];
+                    let payload = packet[..length].get(4..).filter(|payload| !fragment || !payload.is_empty());
+                    let expected = payload.map(|payload| Reliable { channel, fragment, sequence: 0xABAB, payload });
+                    assert_eq!((Reliable::read(cut), read(cut)), (expected, Err(Malformed)), "{opcode:#04x}, {length} bytes");
+                }
+                continue;
+            }
+            assert_eq!(Reliable::read(&packet), None);
             let (kind, shortest) = match opcode {
                 0x01 | 0x02 | 0x1D | 0x1E => (Ok(Packet::Contextless), 2),
                 0x03 => (Ok(Packet::MultiPacket(&payload)), 2),
@@ -134,12 +161,6 @@ mod tests {
                 0x06 => (Ok(Packet::Heartbeat), 2),
                 0x07 => (Ok(Packet::NetStatusRequest(NetStatusRequest::read(&packet).unwrap())), 40),
                 0x08 => (Ok(Packet::NetStatusReply(NetStatusReply::read(&packet).unwrap())), 40),
-                0x09..=0x0C => {
-                    (Ok(Packet::Reliable { channel: usize::from(opcode) - 0x09, fragment: false, sequence: 0xABAB, payload: &payload[2..] }), 4)
-                }
-                0x0D..=0x10 => {
-                    (Ok(Packet::Reliable { channel: usize::from(opcode) - 0x0D, fragment: true, sequence: 0xABAB, payload: &payload[2..] }), 5)
-                }
                 0x11..=0x14 => (Ok(Packet::Acknowledge { channel: usize::from(opcode) - 0x11, sequence: 0xABAB }), 4),
                 0x15..=0x18 => (Ok(Packet::AcknowledgeAll { channel: usize::from(opcode) - 0x15, sequence: 0xABAB }), 4),
                 0x1A | 0x1B => (Ok(Packet::Ordered { second: opcode == 0x1B, stamp: 0xABAB, payload: &payload[2..] }), 5),
