@@ -49,10 +49,10 @@ enum Phase {
 /// What was known when a packet left: its acknowledgement tells how much was delivered meanwhile.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Departure {
-    delivered: u64,
-    delivered_at: u64,
+    pub(crate) delivered: u64,
+    pub(crate) delivered_at: u64,
     /// There was nothing else to send: what is delivered meanwhile tells little.
-    idle: bool,
+    pub(crate) idle: bool,
 }
 
 /// What a path allows ([`Path::allowance`]).
