@@ -14,7 +14,7 @@ const LONGEST_ELEMENT: usize = 254;
 /// Opcode and sequence.
 const ACKNOWLEDGEMENT: usize = 4;
 /// Packets of one reliable channel that leave before it is another's turn.
-const PACKETS_A_TURN: usize = 8;
+const PACKETS_A_TURN: usize = 16;
 const MULTI_HEAD: [u8; 2] = [0, opcode::MULTI_PACKET];
 
 /// A packet on its way into a datagram.
