@@ -176,16 +176,23 @@ impl Path {
         let credit = (rtt.smoothed() / 8).clamp(LEAST_CREDIT_US, MOST_CREDIT_US);
         Allowance {
             window: self.window(rtt),
-            pace: paced.then(|| (1_000_000_000 << 16) / self.pace(rtt)),
+            pace: paced.then(|| ((1_000_000_000 << 16) / self.pace(rtt)).max(1)),
             now: now * 1000,
             since: now.saturating_sub(credit) * 1000,
         }
     }
 
+    /// Bytes that may leave now; the last packet may go beyond.
+    pub(crate) fn room(&self, allowance: &Allowance) -> u64 {
+        let window = allowance.window.saturating_sub(self.under_way);
+        let Some(pace) = allowance.pace else { return window };
+        let late = allowance.now.checked_sub(self.pace_at.max(allowance.since));
+        window.min(late.map_or(0, |late| (late << 16) / pace + 1))
+    }
+
     /// True where a packet may leave now.
-    #[inline]
     pub(crate) fn may_send(&self, allowance: &Allowance) -> bool {
-        self.probing > 0 || (self.under_way < allowance.window && self.pace_at <= allowance.now)
+        self.probing > 0 || self.room(allowance) > 0
     }
 
     /// When the next packet may leave, if only its time has not come.

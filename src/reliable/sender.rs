@@ -420,15 +420,16 @@ impl Sender {
         if self.lost == 0 {
             let most = self.packets.len().min(self.reach as usize);
             let waiting = self.packets.range_mut(self.sent.min(most)..most);
-            let mut new = 0;
+            let (mut new, mut bytes, room) = (0, 0, path.room(allowance));
             for (leaving, packet) in turn[count..].iter_mut().zip(waiting) {
-                if !path.may_send(allowance) {
+                if bytes >= room {
                     break;
                 }
-                path.sent(packet.place.len.into(), allowance);
+                bytes += u64::from(packet.place.len);
                 *leaving = packet.leave(departure, leave, now);
                 new += 1;
             }
+            path.sent(bytes, allowance);
             (self.sent, count) = (self.sent + new, count + new);
         }
         (count, again)
