@@ -41,7 +41,9 @@ impl soe_addr {
     /// The same, byte by byte.
     #[inline]
     pub(super) fn is(&self, other: &soe_addr) -> bool {
-        let rest = |it: &soe_addr| (it.scope_id, it.port, it.family, it.reserved);
+        // In the order of the memory, so that it is read at once.
+        let rest =
+            |it: &soe_addr| u64::from(it.scope_id) | u64::from(it.port) << 32 | u64::from(it.family) << 48 | u64::from(it.reserved) << 56;
         self.ip == other.ip && rest(self) == rest(other)
     }
 

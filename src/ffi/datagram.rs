@@ -29,6 +29,14 @@ const _: () = {
     assert!(std::mem::offset_of!(soe_datagram, addr) == 24);
 };
 
+impl soe_datagram {
+    /// More than one datagram.
+    #[inline]
+    pub(super) fn is_train(&self) -> bool {
+        (1..self.len).contains(&self.segment_size)
+    }
+}
+
 impl From<Datagram<'_>> for soe_datagram {
     #[inline]
     fn from(datagram: Datagram<'_>) -> Self {

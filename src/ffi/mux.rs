@@ -9,7 +9,7 @@ use super::session::soe_session_id;
 use super::stats::soe_stats;
 use super::status::soe_status_code::SOE_ERR_BUFFER_TOO_SMALL;
 use super::status::{soe_status, status};
-use crate::{Address, Config, Multiplexer, SessionId};
+use crate::{Config, Multiplexer, SessionId};
 
 /// Many sessions on one socket of the host's.
 pub struct soe_mux(Guarded<Inner>);
@@ -82,12 +82,12 @@ pub unsafe extern "C" fn soe_mux_free(mux: *mut soe_mux) {
     });
 }
 
-/// One datagram; the only place where they come in.
+/// A datagram; the only place where they come in.
 #[inline(always)]
-fn feed(mux: &mut Multiplexer, now_us: u64, from: &Address, datagram: &[u8]) {
+fn arrived(datagram: &[u8]) -> &[u8] {
     #[cfg(feature = "fault-injection")]
     assert!(datagram != b"soe fault injection", "asked to");
-    mux.feed(now_us, from, datagram);
+    datagram
 }
 
 /// Takes a datagram that the host received. Whatever it holds, the host has nothing to do about it.
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn soe_mux_feed(mux: *mut soe_mux, now_us: u64, from: *con
     status(unsafe {
         soe_mux::enter(mux, |inner| {
             let from = read(from)?.address()?;
-            feed(&mut inner.mux, now_us, &from, bytes(data, len)?);
+            inner.mux.feed(now_us, &from, arrived(bytes(data, len)?));
             Ok(())
         })
     })
@@ -134,12 +134,14 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
         soe_mux::enter(mux, |inner| {
             present_array(r#in, count)?;
             present(out_consumed)?;
-            // Datagrams of one peer come in runs.
-            let mut last = (soe_addr::default(), Address::default());
-            for i in 0..count {
-                if let Err(mistake) = feed_record(&mut inner.mux, now_us, &*r#in.add(i), &mut last) {
-                    out_consumed.write(i);
-                    return Err(mistake);
+            let mut fed = 0;
+            while fed < count {
+                match feed_run(&mut inner.mux, now_us, r#in.add(fed), count - fed) {
+                    Ok(run) => fed += run,
+                    Err(mistake) => {
+                        out_consumed.write(fed);
+                        return Err(mistake);
+                    }
                 }
             }
             out_consumed.write(count);
@@ -148,27 +150,32 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
     })
 }
 
+/// Feeds the first of `count` records, and those behind it that came from the same address and are a datagram each. Returns how many.
+///
 /// # Safety
-/// By the rules of the header, for the bytes of the record.
+/// By the rules of the header, for the records and their bytes.
 #[inline]
-unsafe fn feed_record(mux: &mut Multiplexer, now_us: u64, record: &soe_datagram, last: &mut (soe_addr, Address)) -> Answer<()> {
-    if !record.addr.is(&last.0) {
-        *last = (record.addr, record.addr.address()?);
-    }
-    let from = &last.1;
+unsafe fn feed_run(mux: &mut Multiplexer, now_us: u64, records: *const soe_datagram, count: usize) -> Answer<usize> {
+    // SAFETY: as asked of our caller: there are `count` of them, at least one.
+    let first = unsafe { &*records };
+    let from = first.addr.address()?;
     // SAFETY: as asked of our caller.
-    let data = unsafe { bytes(record.data, record.len as usize)? };
-    if (1..record.len).contains(&record.segment_size) {
-        feed_train(mux, now_us, from, data, record.segment_size as usize);
-    } else {
-        feed(mux, now_us, from, data);
+    let data = unsafe { bytes(first.data, first.len as usize)? };
+    if first.is_train() {
+        mux.feed_run(now_us, &from, data.chunks(first.segment_size as usize).map(arrived));
+        return Ok(1);
     }
-    Ok(())
-}
-
-#[inline(never)]
-fn feed_train(mux: &mut Multiplexer, now_us: u64, from: &Address, train: &[u8], segment_size: usize) {
-    train.chunks(segment_size).for_each(|datagram| feed(mux, now_us, from, datagram));
+    let mut fed = 1;
+    let run = std::iter::from_fn(|| {
+        // SAFETY: `fed` is less than `count`.
+        let next = (fed < count).then(|| unsafe { &*records.add(fed) }).filter(|next| next.addr.is(&first.addr) && !next.is_train())?;
+        // SAFETY: as asked of our caller.
+        let data = unsafe { bytes(next.data, next.len as usize).ok()? };
+        fed += 1;
+        Some(data)
+    });
+    mux.feed_run(now_us, &from, std::iter::once(data).chain(run).map(arrived));
+    Ok(fed)
 }
 
 /// Does what is due: retransmissions, heartbeats, timeouts. Often is fine; late means that peers wait.

@@ -271,12 +271,44 @@ impl Multiplexer {
     }
 
     /// Takes a datagram that arrived from `from`. What is malformed, forged, stale or unwanted is dropped and counted.
-    #[inline(always)]
     pub fn feed(&mut self, now_us: u64, from: &Address, datagram: &[u8]) {
+        self.feed_run(now_us, from, [datagram]);
+    }
+
+    /// The same for datagrams that arrived one behind the other from the same address, as they often do: it is looked up once.
+    #[inline]
+    pub fn feed_run<'d>(&mut self, now_us: u64, from: &Address, datagrams: impl IntoIterator<Item = &'d [u8]>) {
         self.clock(now_us);
-        match *datagram {
-            [0, opcode, ..] if opcode::CONTEXTLESS >> opcode.min(31) & 1 == 1 => self.contextless(from, datagram),
-            _ => self.contextual(from, datagram),
+        let mut datagrams = datagrams.into_iter();
+        while let Some(mut datagram) = datagrams.next() {
+            if is_contextless(datagram) {
+                self.contextless(from, datagram);
+                continue;
+            }
+            let Multiplexer { sessions, shared, codec, .. } = self;
+            let Some(session) = sessions.find_mut(from) else {
+                self.first_datagram(from, datagram);
+                continue;
+            };
+            let id = session.id;
+            let verdict = loop {
+                let verdict = session.receive(shared, codec, datagram);
+                if verdict == Verdict::NotOurs || session.has_ended() {
+                    break verdict;
+                }
+                let Some(next) = datagrams.next() else { return };
+                datagram = next;
+                if is_contextless(datagram) {
+                    break Verdict::Taken;
+                }
+            };
+            if is_contextless(datagram) {
+                self.contextless(from, datagram);
+            } else if verdict == Verdict::NotOurs {
+                self.not_the_sessions(id, from, datagram);
+            } else {
+                self.ended(id);
+            }
         }
     }
 
@@ -287,20 +319,7 @@ impl Multiplexer {
             [0, opcode::SESSION_RESPONSE, ..] => self.session_response(from, datagram),
             [0, opcode::UNKNOWN_SENDER] => self.unknown_sender(from),
             [0, opcode::REMAP_CONNECTION, ..] => self.remap_connection(from, datagram),
-            [0, opcode::PORT_ALIVE] => {}
-            _ => self.contextual(from, datagram),
-        }
-    }
-
-    #[inline(always)]
-    fn contextual(&mut self, from: &Address, datagram: &[u8]) {
-        let Multiplexer { sessions, shared, codec, .. } = self;
-        let Some(session) = sessions.find_mut(from) else { return self.first_datagram(from, datagram) };
-        let (verdict, id) = (session.receive(shared, codec, datagram), session.id);
-        if verdict == Verdict::NotOurs {
-            self.not_the_sessions(id, from, datagram);
-        } else if session.has_ended() {
-            self.ended(id);
+            _ => {}
         }
     }
 
@@ -595,6 +614,13 @@ impl Multiplexer {
             CrcSeed::Random => self.rng.next_u32(),
         }
     }
+}
+
+/// What has neither pass nor CRC, and is no session's: the four packets that begin or move one, and PortAlive. An UnknownSender says nothing else.
+#[inline]
+fn is_contextless(datagram: &[u8]) -> bool {
+    let [0, opcode, rest @ ..] = datagram else { return false };
+    opcode::CONTEXTLESS >> opcode.min(&31) & 1 == 1 && (*opcode != opcode::UNKNOWN_SENDER || rest.is_empty())
 }
 
 /// A SessionResponse, with the version.

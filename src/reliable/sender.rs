@@ -401,7 +401,14 @@ impl Sender {
 
     /// As many such packets leave now as `path` allows and `turn` has room for. Returns how many, and how many of them left before.
     #[inline(never)]
-    pub(crate) fn take_turn(&mut self, path: &mut Path, allowance: &Allowance, now: u64, leave: &Leave, turn: &mut [Leaving]) -> (usize, u64) {
+    pub(crate) fn take_turn(
+        &mut self,
+        path: &mut Path,
+        allowance: &Allowance,
+        now: u64,
+        leave: &Leave,
+        turn: &mut [Leaving],
+    ) -> (usize, u64) {
         let departure = path.departure(now);
         let (mut count, mut again) = (0, 0);
         while count < turn.len()

@@ -155,7 +155,9 @@ impl Session {
                 self.close_open_packet(flush, channel);
             }
         }
-        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt, flush.shared.now)) else { return true };
+        let Some(allowance) = flush.shared.paths.get(self.path).map(|path| path.allowance(&self.rtt, flush.shared.now)) else {
+            return true;
+        };
         let leave = self.leave_taking(&flush.shared.config);
         let mut quiet = 0;
         while quiet < CHANNELS {
