@@ -222,12 +222,18 @@ impl Session {
     /// Lets the first packets of a run leave from where they stand, up to one that shares. Returns the others.
     #[inline]
     fn leave_run<'a>(&mut self, flush: &mut Flush<'_>, run: &'a [Leaving], alone_from: u32) -> &'a [Leaving] {
-        let overtakes = flush.packer.acknowledgements || flush.packer.is_empty();
-        let alone = if overtakes { run.iter().take_while(|leaving| leaving.place.len >= alone_from).count() } else { 0 };
-        let (alone, others) = run.split_at(alone);
-        let bytes = alone.iter().map(|&Leaving { place, sealed }| self.leave_in_place(flush, place, sealed)).sum();
-        self.left(flush.shared, alone.len() as u64, bytes);
-        others
+        if !flush.packer.acknowledgements && !flush.packer.is_empty() {
+            return run;
+        }
+        let (mut rest, mut bytes) = (run, 0);
+        while let Some((&Leaving { place, sealed }, others)) = rest.split_first()
+            && place.len >= alone_from
+        {
+            bytes += self.leave_in_place(flush, place, sealed);
+            rest = others;
+        }
+        self.left(flush.shared, (run.len() - rest.len()) as u64, bytes);
+        rest
     }
 
     /// How this session's packets leave.
