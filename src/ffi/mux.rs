@@ -242,7 +242,8 @@ pub unsafe extern "C" fn soe_mux_drain_outgoing(
             present_array(out, cap)?;
             present(out_count)?;
             let mut count = 0;
-            for datagram in inner.mux.drain_outgoing(now_us, cap).take(cap) {
+            for datagram in inner.mux.drain_outgoing(now_us, cap) {
+                assert!(count < cap, "more datagrams than asked for");
                 out.add(count).write(datagram.into());
                 count += 1;
             }

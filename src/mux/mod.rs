@@ -23,7 +23,7 @@ use crate::wire::opcode;
 
 use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
-use outbox::Outbox;
+use outbox::{Departures, Outbox};
 use sessions::Sessions;
 use strangers::Patience;
 use timers::Timers;
@@ -172,24 +172,18 @@ impl std::fmt::Debug for Multiplexer {
 
 /// Datagrams lent by [`Multiplexer::drain_outgoing`].
 #[must_use = "what was drained and is not sent is lost"]
-pub struct Outgoing<'a> {
-    outbox: &'a Outbox,
-    next: usize,
-}
+pub struct Outgoing<'a>(Departures<'a>);
 
 impl<'a> Iterator for Outgoing<'a> {
     type Item = Datagram<'a>;
 
     #[inline]
     fn next(&mut self) -> Option<Datagram<'a>> {
-        let datagram = self.outbox.datagram(self.next)?;
-        self.next += 1;
-        Some(datagram)
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.outbox.leaving() - self.next;
-        (left, Some(left))
+        self.0.size_hint()
     }
 }
 
@@ -368,7 +362,7 @@ impl Multiplexer {
         self.shared.out.end_loans();
         self.collect(now_us, max, self.shared.config.trains);
         self.shared.out.lend();
-        Outgoing { outbox: &self.shared.out, next: 0 }
+        Outgoing(self.shared.out.departures())
     }
 
     /// The same, copied one behind the other into `buffer`: `each` hears of every one. Stops at `max`, or where less than [`Config::udp_length`] is left.
@@ -381,8 +375,7 @@ impl Multiplexer {
             self.shared.out.release();
             self.collect(now_us, round, false);
             let got = self.shared.out.leaving();
-            for index in 0..got {
-                let Some(datagram) = self.shared.out.datagram(index) else { break };
+            for datagram in self.shared.out.departures() {
                 let (copy, later) = rest.split_at_mut(datagram.data.len());
                 copy.copy_from_slice(datagram.data);
                 each(Datagram { data: copy, ..datagram });

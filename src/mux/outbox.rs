@@ -162,10 +162,29 @@ impl Outbox {
     }
 
     /// What the drain handed out.
+    pub(crate) fn departures(&self) -> Departures<'_> {
+        Departures { pool: &self.pool, ready: self.leaving.iter(), owners: &self.owners }
+    }
+}
+
+/// The datagrams and trains of a drain.
+pub(crate) struct Departures<'a> {
+    pool: &'a Pool,
+    ready: std::slice::Iter<'a, Ready>,
+    owners: &'a [Owner],
+}
+
+impl<'a> Iterator for Departures<'a> {
+    type Item = Datagram<'a>;
+
     #[inline]
-    pub(crate) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
-        let ready = self.leaving.get(index)?;
-        let owner = self.owners.get(ready.owner as usize)?;
+    fn next(&mut self) -> Option<Datagram<'a>> {
+        let ready = self.ready.next()?;
+        let owner = &self.owners[ready.owner as usize];
         Some(Datagram { data: self.pool.bytes(ready.place), segment_size: ready.segment, session: owner.session, to: owner.to })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ready.size_hint()
     }
 }
