@@ -327,10 +327,11 @@ impl Sender {
     fn fragment(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let mut total = Some((content.len() as u32).to_be_bytes());
         while content.len() > 0 {
+            let head = self.head(opcode::RELIABLE_FRAGMENT, layout);
             let block = self.reserve(HEAD + layout.payload + TAIL.len(), pool);
             let data = pool.data_mut(block);
             let start = data.len();
-            data.extend_from_slice(&[0; HEAD]);
+            data.extend_from_slice(&head);
             let mut room = layout.payload;
             if let Some(total) = total.take() {
                 data.extend_from_slice(&total);
@@ -338,7 +339,7 @@ impl Sender {
             }
             let len = content.len().min(room);
             content.copy(data, len);
-            self.finish(block, start, opcode::RELIABLE_FRAGMENT, layout, pool);
+            self.finish(block, start, layout, pool);
         }
     }
 
@@ -346,24 +347,29 @@ impl Sender {
     #[inline(always)]
     pub(crate) fn close(&mut self, layout: &Layout, pool: &mut Pool) {
         let Some(fill) = self.fill.take() else { return };
+        let data = pool.data_mut(fill.block);
         let mut start = fill.start - HEAD;
         if fill.bundle {
-            let data = pool.data_mut(fill.block);
             let len_at = fill.start - wire::bundle_len_size(fill.first_len);
             wire::write_bundle_len(fill.first_len, &mut data[len_at..fill.start]);
             data[len_at - 2..len_at].copy_from_slice(&wire::BUNDLE_HEAD);
             start = len_at - 2 - HEAD;
         }
-        self.finish(fill.block, start, opcode::RELIABLE_DATA, layout, pool);
+        data[start..start + HEAD].copy_from_slice(&self.head(opcode::RELIABLE_DATA, layout));
+        self.finish(fill.block, start, layout, pool);
+    }
+
+    /// What the next packet begins with.
+    #[inline]
+    fn head(&self, opcode: u8, layout: &Layout) -> [u8; HEAD] {
+        let [high, low] = ((self.base + self.packets.len() as u64) as u16).to_be_bytes();
+        [0, opcode + layout.channel, high, low]
     }
 
     /// Makes what stands in `block` from `start` the next packet.
     #[inline(always)]
-    fn finish(&mut self, block: u32, start: usize, opcode: u8, layout: &Layout, pool: &mut Pool) {
-        let sequence = (self.base + self.packets.len() as u64) as u16;
+    fn finish(&mut self, block: u32, start: usize, layout: &Layout, pool: &mut Pool) {
         let data = pool.data_mut(block);
-        let [high, low] = sequence.to_be_bytes();
-        data[start..start + HEAD].copy_from_slice(&[0, opcode + layout.channel, high, low]);
         let len = data.len() - start;
         data.extend_from_slice(&TAIL);
         // The next packet begins right behind the CRC: so they leave as a train.
