@@ -362,8 +362,8 @@ impl Sender {
     /// What the next packet begins with.
     #[inline]
     fn head(&self, opcode: u8, layout: &Layout) -> [u8; HEAD] {
-        let [high, low] = ((self.base + self.packets.len() as u64) as u16).to_be_bytes();
-        [0, opcode + layout.channel, high, low]
+        let sequence = (self.base + self.packets.len() as u64) as u16;
+        (u32::from(opcode + layout.channel) << 16 | u32::from(sequence)).to_be_bytes()
     }
 
     /// Makes what stands in `block` from `start` the next packet.
