@@ -33,6 +33,8 @@ const ENOUGH_SAMPLES: u32 = 8;
 /// A host that comes late may send what it missed of an eighth of a round trip, within these bounds.
 const LEAST_CREDIT_US: u64 = 2_000;
 const MOST_CREDIT_US: u64 = 20_000;
+/// How long a path that fell idle is remembered: two rounds of a slow host's loop.
+const KEPT_US: u64 = 100_000;
 /// Packets of a probe: two that went before, and a new one, since some peers acknowledge nothing else.
 pub(crate) const PROBE: usize = 2;
 
@@ -244,6 +246,11 @@ impl Path {
         self.under_way -= bytes;
     }
 
+    /// When what is known here is forgotten, if nothing is sent before: at once where it allows no more than a new path does.
+    pub(crate) fn rests_at(&self, rtt: &Rtt) -> u64 {
+        if self.window(rtt) > INITIAL_WINDOW * self.packet { self.heard_at + KEPT_US } else { 0 }
+    }
+
     pub(crate) fn idle(&self) -> bool {
         self.under_way == 0
     }
@@ -259,7 +266,7 @@ impl Path {
             // The clock of deliveries starts with this one.
             (self.delivered_at, self.heard_at, self.progress_at) = (now, now, now);
         }
-        Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered < self.idle_until }
+        Departure { delivered: self.delivered, delivered_at: self.delivered_at, idle: self.delivered <= self.idle_until }
     }
 
     /// It leaves.
@@ -308,7 +315,7 @@ impl Path {
         self.round_ends = self.delivered;
         self.reordering -= self.reordering / 16;
         // While the host had nothing more to send, a round says nothing of what the path carries.
-        let idle = self.delivered < self.idle_until;
+        let idle = self.delivered <= self.idle_until;
         let queued = self.queued(rtt);
         self.queue = queued && self.round_rtt > rtt.least() + (rtt.least() / 4).max(4 * u64::from(rtt.deviation()));
         // Where packets stand in a queue, that may be what loses them.

@@ -210,6 +210,7 @@ impl Session {
         {
             at = at.min(path.paced_until(&self.rtt).unwrap_or(u64::MAX));
         }
+        at = at.min(self.path_rests_at(shared).unwrap_or(u64::MAX));
         for channel in 0..CHANNELS {
             if let Some(receiver) = shared.receivers.get(self.receivers[channel]) {
                 at = at.min(receiver.owes_at().unwrap_or(u64::MAX));
@@ -291,6 +292,7 @@ impl Session {
         for channel in 0..CHANNELS {
             self.give_back_receiver(shared, channel);
         }
+        self.give_back_path(shared);
         self.drop_rare();
         Ok(())
     }

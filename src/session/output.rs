@@ -411,7 +411,18 @@ impl Session {
                 self.senders[channel] = NONE;
             }
         }
-        if self.path != NONE && self.senders.iter().all(|&sender| sender == NONE) {
+        self.give_back_path(shared);
+    }
+
+    /// When what is known of the path is forgotten, if nothing is sent before.
+    pub(super) fn path_rests_at(&self, shared: &Shared) -> Option<u64> {
+        let idle = self.senders.iter().all(|&sender| sender == NONE);
+        shared.paths.get(self.path).filter(|_| idle).map(|path| path.rests_at(&self.rtt))
+    }
+
+    /// Forgets the path when nothing is under way and it is time.
+    pub(super) fn give_back_path(&mut self, shared: &mut Shared) {
+        if self.path_rests_at(shared).is_some_and(|at| at <= shared.now) {
             shared.paths.give_back(self.path);
             self.path = NONE;
         }
