@@ -172,6 +172,12 @@ impl Receiver {
         wire == self.next as u16 && self.early.is_empty() && self.stride.is_none() && self.acknowledge_all && self.unsaid + 1 != MOST_UNSAID
     }
 
+    /// What is owed for an expected packet leaves later than `now`, if nothing else leaves before.
+    #[inline]
+    pub(crate) fn owes_after(&self, now: u64) -> bool {
+        self.owed_at.max(self.paced_until) > now
+    }
+
     /// Takes an expected packet that is a message, or some.
     #[inline]
     pub(crate) fn pass(&mut self) {

@@ -442,7 +442,9 @@ impl Sender {
                 *leaving = packet.leave(departure, leave, now);
                 new += 1;
             }
-            path.sent(bytes, allowance);
+            if new > 0 {
+                path.sent(bytes, allowance);
+            }
             (self.sent, count) = (self.sent + new, count + new);
         }
         (count, again)

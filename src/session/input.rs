@@ -216,6 +216,7 @@ impl Session {
         // Nearly always.
         if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel])
             && receiver.expects(sequence)
+            && (self.talking || receiver.owes_after(shared.now))
         {
             if fragment && receiver.append(payload) {
                 return Ok(());
@@ -249,7 +250,11 @@ impl Session {
         let arrival = receiver.receive((packet.sequence, packet.fragment, packet.payload), &limits, now, &mut incoming);
         let Incoming { messages, malformed, .. } = incoming;
         count!(self, shared, messages_received, messages);
-        if arrival == Arrival::Expected && malformed == 0 { Ok(()) } else { self.arrived(shared, channel, arrival, malformed) }
+        if arrival == Arrival::Expected && self.talking && malformed == 0 {
+            Ok(())
+        } else {
+            self.arrived(shared, channel, arrival, malformed)
+        }
     }
 
     /// What follows from the arrival of a packet.
