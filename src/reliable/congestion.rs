@@ -297,7 +297,14 @@ impl Path {
             self.delivered_at = now;
         }
         // Which of its transmissions arrived is known of no packet that was sent twice.
-        let Some(departure) = acknowledged.departure else { return };
+        if let Some(departure) = acknowledged.departure {
+            self.measure(&departure, rtt, now);
+        }
+        self.turn(rtt, now);
+    }
+
+    /// The rate at which things were delivered since a packet left.
+    fn measure(&mut self, departure: &Departure, rtt: &Rtt, now: u64) {
         if departure.delivered >= self.round_ends {
             self.next_round(rtt);
         }
@@ -308,7 +315,6 @@ impl Path {
             *best = (*best).max(rate);
             self.rate = self.rate.max(rate);
         }
-        self.turn(rtt, now);
     }
 
     fn next_round(&mut self, rtt: &Rtt) {
@@ -334,7 +340,8 @@ impl Path {
             } else if !idle {
                 self.plateau += 1;
             }
-            let flooded = self.round_lost * 4 > all && self.round_lost > 8 * self.packet;
+            // Where next to nothing got through, the rate says nothing yet.
+            let flooded = self.round_lost * 4 > all && self.round_lost.min(self.round_delivered) > 8 * self.packet;
             if self.plateau >= PLATEAU || flooded {
                 self.phase = Phase::Drain;
             }
