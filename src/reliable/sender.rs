@@ -198,6 +198,8 @@ pub(crate) struct Sender {
     reach: u32,
     /// False for a fixed window.
     grows: bool,
+    /// What the peer seemed to hold when something seemed to be dropped last, until it shows that it holds more: a burst of losses looks the same.
+    suspected: u32,
     /// How far that grows easily: less once the peer dropped something.
     ceiling: u32,
     /// Packets acknowledged without a drop while it was the limit.
@@ -219,7 +221,7 @@ impl Sender {
         (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
         self.grows = grows;
         self.evidence = (0, 0);
-        (self.news, self.late_at) = (None, 0);
+        (self.news, self.late_at, self.suspected) = (None, 0, 0);
     }
 
     /// The peer acknowledges all that it holds only from now on: what it seemed to drop says nothing.
@@ -489,9 +491,12 @@ impl Sender {
         if index >= self.sent {
             return None;
         }
-        if self.grows && !all && (index as u32 + 1) * 2 > self.reach {
+        let shown = index as u32 + 1;
+        if !all && shown > self.suspected + self.suspected / 8 + LEAST_DROPPED as u32 {
+            self.suspected = 0;
+        }
+        if self.grows && !all && shown * 2 > self.reach {
             // It holds much of what we dare to send: it may hold more.
-            let shown = index as u32 + 1;
             self.reach = self.reach.max((self.reach + 4).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
         }
         let full = self.grows && self.sent >= self.reach as usize;
@@ -576,9 +581,13 @@ impl Sender {
     fn learn_reach(&mut self, news: &News, overdue: u64) -> u64 {
         let shown = (self.farthest - self.base) as usize;
         let dropped = |packet: &Packet| packet.transmissions == 1 && packet.sent_at < overdue;
-        if shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
-            self.reach = ((self.farthest - news.base) as u32).clamp(LEAST_REACH, self.reach.max(LEAST_REACH));
-            (self.ceiling, self.unhindered) = (self.reach, 0);
+        let holds = (self.farthest - news.base) as u32;
+        if holds >= LEAST_REACH && shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
+            if self.suspected > 0 {
+                self.reach = holds.max(self.suspected).min(self.reach);
+                (self.ceiling, self.unhindered) = (self.reach, 0);
+            }
+            self.suspected = self.suspected.max(holds);
             return self.give_up(shown..self.sent, overdue, usize::MAX);
         }
         let advanced = (self.base - news.base) as u32;
