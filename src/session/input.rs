@@ -384,7 +384,7 @@ impl Session {
         self.show(shared);
     }
 
-    fn show(&mut self, shared: &mut Shared) {
+    pub(super) fn show(&mut self, shared: &mut Shared) {
         self.heartbeat_at = shared.now;
         let shares = false;
         if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, SHOWN[0]], &SHOWN[1..], None, shares).is_ok() {

@@ -10,8 +10,10 @@ use crate::wire::{self, opcode};
 
 /// How often a heartbeat that is not answered is repeated.
 const REPEAT_US: u64 = 1_000_000;
-/// How long a client repeats its first heartbeat while the server says nothing: some titles' servers answer none.
+/// How long a client repeats its first heartbeat, as one that shows its kind, while the server says nothing: some titles' servers answer none.
 const OPENING_US: u64 = 3_000_000;
+/// Datagrams of a server that are too few to say that it heard: they may all answer what came before it.
+const LITTLE: u64 = 3;
 /// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address.
 const REPLACED_US: u64 = 2_000_000;
 /// And after an UnknownSender: UdpLibrary tries to remap for as long.
@@ -143,12 +145,17 @@ impl Session {
         shared.timers.set(self.slot(), at);
     }
 
+    /// The server said little yet, and not of which kind it is.
+    fn is_opening(&self, now: u64) -> bool {
+        self.client && !self.understood && self.stats.datagrams_received < LITTLE && now <= self.received_at + OPENING_US
+    }
+
     fn heartbeat_due(&self, heartbeat_ms: u32) -> u64 {
         if !self.client {
             return u64::MAX;
         }
-        if heartbeat_ms > 0 && self.stats.datagrams_received == 1 && self.since_heartbeat(self.received_at + OPENING_US).is_some() {
-            // The server may not have heard the first one, and opens with it.
+        if heartbeat_ms > 0 && self.is_opening(self.heartbeat_at) {
+            // The server may not have heard the first one, and opens with it; nor may it know what kind this side is.
             return self.heartbeat_at + REPEAT_US;
         }
         let quiet = after(self.sent_at, heartbeat_ms);
@@ -273,7 +280,7 @@ impl Session {
             }
         }
         if self.heartbeat_due(shared.config.heartbeat_ms) <= now {
-            self.send_heartbeat(shared);
+            if self.is_opening(now) { self.show(shared) } else { self.send_heartbeat(shared) }
         }
         if self.net_status_due(shared.config.net_status_ms) <= now {
             self.ask_net_status(shared);
