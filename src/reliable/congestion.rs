@@ -12,6 +12,8 @@ use crate::config::{Config, Congestion};
 const INITIAL_WINDOW: u64 = 32;
 /// Packets that may always be under way.
 const LEAST_WINDOW: u64 = 4;
+/// Packets that may always leave in a round trip.
+const LEAST_PACE: u64 = 2;
 /// Round trips for which a rate of delivery is remembered.
 const REMEMBERED: usize = 10;
 /// Gains are in 256ths. While starting, the rate may grow 2.89 times in a round trip: the least that doubles what is delivered in each.
@@ -169,7 +171,8 @@ impl Path {
             Phase::Cruise(..) if self.queue => STEADY - STEADY / 8,
             Phase::Cruise(..) => STEADY,
         };
-        (rate.saturating_mul(gain) / (STEADY - self.loss)).max(1)
+        // However low the rate seems: while nothing leaves for the first time, no better one is found.
+        (rate.saturating_mul(gain) / (STEADY - self.loss)).max(LEAST_PACE * self.packet * 1_000_000 / rtt.smoothed()).max(1)
     }
 
     /// What may leave, good until something is acknowledged or lost.

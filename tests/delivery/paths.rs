@@ -1,7 +1,7 @@
 //! Transfers over random paths. Whatever the path, every message arrives once, in order and unchanged, within three times what rate, loss and round trip
 //! allow ([`Case::allowed`] says what that is).
 //!
-//! 200 seeds by default. `SOE_SEEDS=1000 cargo test --release --test delivery paths` runs the first thousand, `SOE_SEEDS=17..18` only number 17; with
+//! 1,000 seeds by default. `SOE_SEEDS=12000 cargo test --release --test delivery paths` runs the first twelve thousand, `SOE_SEEDS=17..18` only number 17; with
 //! `--nocapture`, a line for each seed where it is a range, and where the worst are otherwise. A failure prints its seed, the path and what came of it.
 
 use crate::cargo::{Cargo, LONGEST, PAYLOAD};
@@ -294,7 +294,7 @@ impl fmt::Display for Outcome {
 }
 
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("SOE_SEEDS") else { return 0..200 };
+    let Ok(text) = std::env::var("SOE_SEEDS") else { return 0..1000 };
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("SOE_SEEDS={text}: a count, or a range such as 17..18"));
     match text.split_once("..") {
         Some((from, until)) => number(from)..number(until),
