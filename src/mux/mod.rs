@@ -239,6 +239,7 @@ impl Multiplexer {
             lossy: Store::new(),
             talking: Default::default(),
             stats: Stats::default(),
+            struck: false,
             work: Vec::new(),
             sealed: Vec::new(),
             config,

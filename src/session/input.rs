@@ -21,7 +21,9 @@ const HINT_US: u64 = 1_000_000;
 const SHOW_US: u64 = 100_000;
 /// The body of the MultiPacket that says it: one heartbeat and nothing else, which no coalescing makes.
 const SHOWN: [u8; 3] = [2, 0, opcode::HEARTBEAT];
-/// A heartbeat that comes so soon after one of this side's own is the answer to it. Less than the second after which a lost one is repeated.
+/// As many heartbeats as were questions are answers, if they come so soon after the last of them.
+const ANSWER_US: u64 = 3_000_000;
+/// And any so soon after one of this side's own: some peers answer answers. Less than the second after which a lost one is repeated.
 const ECHO_US: u64 = 900_000;
 
 /// Whether a datagram was the session's.
@@ -113,7 +115,7 @@ impl Session {
             shared.timers.set_at_most(self.slot(), shared.now);
         }
         self.received_at = shared.now;
-        self.struck = false;
+        shared.struck = false;
         count!(self, shared, datagrams_received);
         count!(self, shared, bytes_received, len);
         if let Some(rare) = &mut self.rare {
@@ -124,7 +126,7 @@ impl Session {
     /// Counts a malformed packet. With a CRC, too many datagrams with one end the session; without, anybody could send them.
     fn malformed(&mut self, shared: &mut Shared) -> Result<(), Ending> {
         count!(self, shared, dropped_malformed);
-        if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut self.struck, true) {
+        if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut shared.struck, true) {
             return Ok(());
         }
         let strikes = &mut self.rare().malformed;
@@ -385,7 +387,9 @@ impl Session {
     }
 
     pub(super) fn show(&mut self, shared: &mut Shared) {
+        // A server's answers a client's, and is not answered.
         self.heartbeat_at = shared.now;
+        self.asked = self.asked.saturating_add(self.client.into());
         let shares = false;
         if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, SHOWN[0]], &SHOWN[1..], None, shares).is_ok() {
             self.talk(shared);
@@ -424,8 +428,10 @@ impl Session {
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own.
     fn heartbeat_received(&mut self, shared: &mut Shared) {
-        if self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
-            self.send_heartbeat(shared);
+        let within = if self.asked > 0 { ANSWER_US } else { ECHO_US };
+        self.asked = self.asked.saturating_sub(1);
+        if self.since_heartbeat(shared.now).is_none_or(|since| since >= within) {
+            self.send_heartbeat(shared, false);
         }
     }
 

@@ -87,7 +87,7 @@ impl Session {
         self.open(shared, &agreement);
         self.alive(shared, len);
         // The server's session opens with the first datagram that passes the CRC.
-        self.send_heartbeat(shared);
+        self.send_heartbeat(shared, true);
         self.show_thorough(shared);
     }
 
@@ -100,8 +100,10 @@ impl Session {
         }
     }
 
-    pub(crate) fn send_heartbeat(&mut self, shared: &mut Shared) {
+    /// Sends a heartbeat: one that `asks` for another, or the answer to one.
+    pub(crate) fn send_heartbeat(&mut self, shared: &mut Shared, asks: bool) {
         self.heartbeat_at = shared.now;
+        self.asked = if asks { self.asked.saturating_add(1) } else { 0 };
         self.queue_control(shared, &HEARTBEAT);
     }
 
@@ -112,7 +114,7 @@ impl Session {
 
     /// Asks the peer whether it is there. A peer that says it knows no session here may know it by another address.
     pub(super) fn ask(&mut self, shared: &mut Shared, ending: Ending) {
-        self.send_heartbeat(shared);
+        self.send_heartbeat(shared, true);
         if ending == Ending::Unreachable {
             let mut datagram = Vec::new();
             wire::RemapConnection { session_id: self.wire_id, crc_seed: self.agreed.crc_seed }.write(&mut datagram);
@@ -280,7 +282,7 @@ impl Session {
             }
         }
         if self.heartbeat_due(shared.config.heartbeat_ms) <= now {
-            if self.is_opening(now) { self.show(shared) } else { self.send_heartbeat(shared) }
+            if self.is_opening(now) { self.show(shared) } else { self.send_heartbeat(shared, true) }
         }
         if self.net_status_due(shared.config.net_status_ms) <= now {
             self.ask_net_status(shared);

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     /// Slots of sessions that have something to send.
     pub(crate) talking: VecDeque<u32>,
     pub(crate) stats: Stats,
+    /// The datagram that is being read had something malformed in it.
+    pub(crate) struck: bool,
     /// A packet being composed.
     pub(crate) work: Vec<u8>,
     /// A datagram being sealed.
@@ -176,12 +178,12 @@ pub(crate) struct Session {
     /// Channels of which the datagram that is being read acknowledges something, and whether the peer was heard shortly before.
     acknowledged: u8,
     was_heard: bool,
-    /// The datagram that is being read had something malformed in it.
-    struck: bool,
     /// The peer sends MultiPackets. Those of soe-protocol's kind never do; all others answer every duplicate, and read acknowledgements however far apart.
     thorough: bool,
     /// And showed that it knows that this side does, or is about to.
     understood: bool,
+    /// Heartbeats of this side that were questions, less those that came since.
+    asked: u8,
     /// The receive cipher was set, or need not be.
     gate_open: bool,
     /// The drain in which it handed out a message while the gate was closed.
@@ -273,9 +275,9 @@ impl Session {
             blocked: false,
             acknowledged: 0,
             was_heard: false,
-            struck: false,
             thorough: false,
             understood: false,
+            asked: 0,
             gate_open: !config.cipher_by_host,
             handed_in: 0,
             rtt: Rtt::default(),
@@ -548,7 +550,7 @@ impl Session {
         self.rebound_waits = true;
         shared.events.plain(self.whose(), shared.now, Kind::Rebound(self.address));
         // So that the peer learns that its way is open again.
-        self.send_heartbeat(shared);
+        self.send_heartbeat(shared, true);
     }
 
     /// Share of datagrams lost, sent and received.

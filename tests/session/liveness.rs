@@ -295,3 +295,17 @@ fn a_server_answers_the_first_showing_even_just_after_its_own_heartbeat() {
     puppet.wait(1000);
     assert_eq!(puppet.say(&shown), Vec::<Vec<u8>>::new(), "but not each of many");
 }
+
+/// Where a round trip takes longer than a heartbeat is repeated after, an answer must not pass for a question.
+#[test]
+fn over_a_slow_path_heartbeats_do_not_answer_each_other_for_ever() {
+    for delay in [400_000, 500_000, 700_000] {
+        let mut pair = Pair::over(Path::delay(delay), 1, config(), config()).connect();
+        pair.drive(40 * SECOND);
+        let mut pair = pair.tapped();
+        pair.drive(100 * SECOND);
+        let said = pair.tap.take().unwrap().len();
+        assert!(said <= 30, "{said} heartbeats in 100 idle seconds, {delay} us each way");
+        pair.assert_alive();
+    }
+}
