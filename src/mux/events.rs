@@ -169,6 +169,18 @@ impl EventQueue {
         (count.into(), intact == body)
     }
 
+    /// Queues what a reliable packet carries: a message, or the bundle in it. Returns as [`EventQueue::owned`].
+    #[inline]
+    pub(crate) fn payload(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) -> (u64, bool) {
+        match payload.strip_prefix(&wire::BUNDLE_HEAD) {
+            Some(body) => self.bundle(whose, time_us, channel, body),
+            None => {
+                self.message(whose, time_us, channel, payload);
+                (1, true)
+            }
+        }
+    }
+
     /// An empty buffer for [`EventQueue::owned`]: one that holds `len` bytes if such a one is idle.
     pub(crate) fn spare_buffer(&mut self, len: usize) -> Vec<u8> {
         self.pool.spare_buffer(len).unwrap_or_default()

@@ -53,18 +53,9 @@ impl Incoming<'_> {
 }
 
 impl Outlet for Incoming<'_> {
-    #[inline]
     fn packet(&mut self, payload: &[u8]) {
-        match payload.strip_prefix(&wire::BUNDLE_HEAD) {
-            Some(body) => {
-                let queued = self.events.bundle(self.whose, self.now, self.channel, body);
-                self.queued(queued);
-            }
-            None => {
-                self.events.message(self.whose, self.now, self.channel, payload);
-                self.messages += 1;
-            }
-        }
+        let queued = self.events.payload(self.whose, self.now, self.channel, payload);
+        self.queued(queued);
     }
 
     #[inline(never)]
@@ -223,11 +214,11 @@ impl Session {
             if fragment && receiver.append(payload) {
                 return Ok(());
             }
-            if !fragment && !payload.starts_with(&wire::BUNDLE_HEAD) {
+            if !fragment {
                 receiver.pass();
-                shared.events.message((self.id, self.user_data), shared.now, super::RELIABLE[channel], payload);
-                count!(self, shared, messages_received);
-                return Ok(());
+                let (messages, intact) = shared.events.payload((self.id, self.user_data), shared.now, super::RELIABLE[channel], payload);
+                count!(self, shared, messages_received, messages);
+                return if intact { Ok(()) } else { self.malformed(shared) };
             }
         }
         self.deliver_reliable(shared, packet)
