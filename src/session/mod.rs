@@ -411,7 +411,7 @@ impl Session {
         if data.len() > shared.config.max_message as usize {
             return Err(Error::TooLarge);
         }
-        if !self.append(shared, channel, data) {
+        if !self.join(shared, channel, data) {
             self.queue(shared, channel, data)?;
         }
         count!(self, shared, messages_sent);
@@ -419,24 +419,12 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a plain message to the packet that is being filled for its channel, or to a new one: nearly always that is all. False where it takes more.
+    /// Adds a plain message to the packet that is being filled for its channel. False where there is none, or no room in it.
     #[inline]
-    fn append(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
-        let Some(&index) = self.senders.get(channel as usize).filter(|_| self.ciphers.is_none()) else { return false };
+    fn join(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
+        let Some(&sender) = self.senders.get(channel as usize).filter(|_| self.ciphers.is_none()) else { return false };
         let layout = self.layout(channel as usize);
-        let Some(sender) = shared.senders.get_mut(index) else { return false };
-        if sender.join(data, &layout, &mut shared.out.pool) {
-            return true;
-        }
-        if self.is_full(shared) {
-            return false;
-        }
-        let Some(sender) = shared.senders.get_mut(index) else { return false };
-        let opened = sender.open(data, &layout, &mut shared.out.pool);
-        if let Some(path) = shared.paths.get_mut(self.path).filter(|_| opened) {
-            path.fed(shared.now);
-        }
-        opened
+        shared.senders.get_mut(sender).is_some_and(|sender| sender.join(data, &layout, &mut shared.out.pool))
     }
 
     /// No more reliable messages are taken for now.
@@ -495,7 +483,9 @@ impl Session {
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
-        if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
+        if let Some(sender) = shared.senders.get_mut(self.senders[channel])
+            && (cipher.is_some() || !sender.open(data, &layout, &mut shared.out.pool))
+        {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
