@@ -287,6 +287,25 @@ mod tests {
     }
 
     #[test]
+    fn idle_memory_of_odd_sizes_is_used_again_and_bounded() {
+        let mut pool = Pool::new(512);
+        assert_eq!(pool.spare_buffer(1), None);
+        for capacity in [20_000, 90_000, 1_000_000] {
+            let block = pool.adopt(Vec::with_capacity(capacity));
+            pool.release(block);
+        }
+        assert_eq!(pool.odd_bytes, 110_000, "the third would have been more than is kept");
+        assert_eq!(pool.spare_buffer(90_001), None);
+        let buffer = pool.spare_buffer(20_001).unwrap();
+        assert_eq!((buffer.len(), buffer.capacity(), pool.odd_bytes), (0, 90_000, 20_000));
+        for _ in 0..2 * SPARE {
+            let block = pool.adopt(Vec::with_capacity(100));
+            pool.release(block);
+        }
+        assert_eq!(pool.odd.len(), SPARE);
+    }
+
+    #[test]
     fn a_message_larger_than_a_block_gets_its_own() {
         let mut pool = Pool::new(512);
         let mut cursor = Cursor::default();
