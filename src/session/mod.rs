@@ -419,10 +419,10 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a plain message to the packet that is being filled for its channel. False where there is none, or no room in it.
+    /// Adds a plain message to the packet that is being filled for its channel. False where there is none, or no room in it, or an earlier message was refused.
     #[inline]
     fn join(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
-        let Some(&sender) = self.senders.get(channel as usize).filter(|_| self.ciphers.is_none()) else { return false };
+        let Some(&sender) = self.senders.get(channel as usize).filter(|_| !self.blocked && self.ciphers.is_none()) else { return false };
         let layout = self.layout(channel as usize);
         shared.senders.get_mut(sender).is_some_and(|sender| sender.join(data, &layout, &mut shared.out.pool))
     }

@@ -253,6 +253,47 @@ static void configs(void) {
   soe_mux_free(NULL);
 }
 
+/* A mistake in the middle of a batch: what stands before it took effect, and nothing behind it. */
+static void batches(pair *open) {
+  pair p = *open;
+  soe_mux *mux = p.mux[CLIENT];
+  soe_datagram run[5];
+  soe_stats stats, then;
+  uint8_t bytes[60];
+  size_t used = 4711, i;
+  CONTEXT("a mistake in a batch");
+  memset(bytes, 0xEE, sizeof bytes);
+  memset(run, 0, sizeof run);
+  for (i = 0; i < 5; i++) {
+    run[i].data = bytes;
+    run[i].len = 10;
+    run[i].addr = p.addr[SERVER];
+    run[i].addr.port = (uint16_t)(run[i].addr.port + (i == 4)); /* the last is a stranger's */
+  }
+  run[1].len = 60; /* a train of six */
+  run[1].segment_size = 10;
+  memset(&then, 0, sizeof then);
+  memset(&stats, 0, sizeof stats);
+  then.struct_size = stats.struct_size = sizeof stats;
+  CHECK_OK(soe_mux_get_stats(mux, &then));
+  run[3].data = NULL;
+  CHECK_STATUS(SOE_ERR_NULL, soe_mux_feed_batch(mux, p.now, run, 5, &used));
+  CHECK_EQUAL(3, used);
+  CHECK_OK(soe_mux_get_stats(mux, &stats));
+  CHECK_EQUAL(then.dropped_crc + 1 + 6 + 1, stats.dropped_crc);
+  CHECK_EQUAL(then.dropped_stranger, stats.dropped_stranger);
+  run[3].data = bytes;
+  run[3].addr.family = 1;
+  CHECK_STATUS(SOE_ERR_INVALID_ARGUMENT, soe_mux_feed_batch(mux, p.now, run + 1, 4, &used));
+  CHECK_EQUAL(2, used);
+  run[3].addr.family = p.addr[SERVER].family;
+  CHECK_OK(soe_mux_feed_batch(mux, p.now, run + 3, 2, &used));
+  CHECK_EQUAL(2, used);
+  CHECK_OK(soe_mux_get_stats(mux, &stats));
+  CHECK_EQUAL(then.dropped_crc + 8 + 7 + 1, stats.dropped_crc);
+  CHECK_EQUAL(then.dropped_stranger + 1, stats.dropped_stranger);
+}
+
 static void datagrams(pair *open) {
   pair p = *open;
   soe_mux *mux = p.mux[CLIENT];
@@ -719,6 +760,7 @@ int main(void) {
   sessions(&p);
   pair_run(&p, 10000000); /* what it drained and did not deliver is sent again */
   datagrams(&p);
+  batches(&p);
   pair_run(&p, 100000);
   any_input(&p);
   pair_end(&p);
