@@ -24,6 +24,9 @@ const EASY_REACH: u32 = 1_024;
 const RECONSIDER: u32 = 16;
 /// Packets without a trace past a filled gap that are more than bad luck.
 const LEAST_DROPPED: usize = 16;
+/// How often a peer has to seem to drop things before it is believed, and if it seemed to hold no more than the least: it would be the first.
+const SIGNS: u32 = 2;
+const SIGNS_OF_LEAST: u32 = 4;
 /// Packets that a sender which falls idle keeps room for.
 const KEPT: usize = 64;
 
@@ -200,6 +203,8 @@ pub(crate) struct Sender {
     grows: bool,
     /// What the peer seemed to hold when something seemed to be dropped last, until it shows that it holds more: a burst of losses looks the same.
     suspected: u32,
+    /// How often.
+    signs: u32,
     /// How far that grows easily: less once the peer dropped something.
     ceiling: u32,
     /// Packets acknowledged without a drop while it was the limit.
@@ -221,12 +226,13 @@ impl Sender {
         (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
         self.grows = grows;
         self.evidence = (0, 0);
-        (self.news, self.late_at, self.suspected) = (None, 0, 0);
+        (self.news, self.late_at, self.suspected, self.signs) = (None, 0, 0, 0);
     }
 
     /// The peer acknowledges all that it holds only from now on: what it seemed to drop says nothing.
     pub(crate) fn forget_drops(&mut self, reach: u32) {
-        (self.reach, self.ceiling) = (self.reach.max(reach), reach.max(EASY_REACH));
+        (self.reach, self.ceiling, self.suspected) = (self.reach.max(reach), reach.max(EASY_REACH), 0);
+        self.signs = 0;
     }
 
     /// Nothing to send and nothing unacknowledged.
@@ -493,7 +499,7 @@ impl Sender {
         }
         let shown = index as u32 + 1;
         if !all && shown > self.suspected + self.suspected / 8 + LEAST_DROPPED as u32 {
-            self.suspected = 0;
+            (self.suspected, self.signs) = (0, 0);
         }
         if self.grows && !all && shown * 2 > self.reach {
             // It holds much of what we dare to send: it may hold more.
@@ -581,13 +587,14 @@ impl Sender {
     fn learn_reach(&mut self, news: &News, overdue: u64) -> u64 {
         let shown = (self.farthest - self.base) as usize;
         let dropped = |packet: &Packet| packet.transmissions == 1 && packet.sent_at < overdue;
-        let holds = (self.farthest - news.base) as u32;
-        if holds >= LEAST_REACH && shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
-            if self.suspected > 0 {
-                self.reach = holds.max(self.suspected).min(self.reach);
+        let holds = ((self.farthest - news.base) as u32).max(LEAST_REACH);
+        if shown + LEAST_DROPPED <= self.sent && dropped(&self.packets[shown + LEAST_DROPPED - 1]) {
+            self.suspected = self.suspected.max(holds);
+            self.signs += 1;
+            if self.signs >= if self.suspected > LEAST_REACH { SIGNS } else { SIGNS_OF_LEAST } {
+                self.reach = self.suspected.min(self.reach);
                 (self.ceiling, self.unhindered) = (self.reach, 0);
             }
-            self.suspected = self.suspected.max(holds);
             return self.give_up(shown..self.sent, overdue, usize::MAX);
         }
         let advanced = (self.base - news.base) as u32;

@@ -1,6 +1,6 @@
 //! A datagram from the peer's address: validated, understood, delivered.
 
-use super::life::PROBING_US;
+use super::life::{ANSWER_US, PROBING_US};
 use super::{CHANNELS, Doubt, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Rejected};
 use crate::config::{Config, Congestion};
@@ -21,9 +21,7 @@ const HINT_US: u64 = 1_000_000;
 const SHOW_US: u64 = 100_000;
 /// The body of the MultiPacket that says it: one heartbeat and nothing else, which no coalescing makes.
 const SHOWN: [u8; 3] = [2, 0, opcode::HEARTBEAT];
-/// As many heartbeats as were questions are answers, if they come so soon after the last of them.
-const ANSWER_US: u64 = 3_000_000;
-/// And any so soon after one of this side's own: some peers answer answers. Less than the second after which a lost one is repeated.
+/// A heartbeat that comes so soon after one of this side's own is the answer to it, asked or not: some peers answer answers. Less than the second after which a lost one is repeated.
 const ECHO_US: u64 = 900_000;
 
 /// Whether a datagram was the session's.
@@ -362,7 +360,7 @@ impl Session {
             }
         }
         match (self.client, first) {
-            (true, _) => {}
+            (true, _) => self.asked = self.asked.saturating_sub(1),
             (false, true) => self.show(shared),
             (false, false) => self.show_thorough(shared),
         }
@@ -379,8 +377,7 @@ impl Session {
 
     pub(super) fn show(&mut self, shared: &mut Shared) {
         // A server's answers a client's, and is not answered.
-        self.heartbeat_at = shared.now;
-        self.asked = self.asked.saturating_add(self.client.into());
+        self.says_heartbeat(shared.now, self.client);
         let shares = false;
         if self.queue_lossy(shared, &[0, opcode::MULTI_PACKET, SHOWN[0]], &SHOWN[1..], None, shares).is_ok() {
             self.talk(shared);

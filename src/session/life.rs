@@ -14,8 +14,12 @@ const REPEAT_US: u64 = 1_000_000;
 const OPENING_US: u64 = 3_000_000;
 /// Datagrams of a server that are too few to say that it heard: they may all answer what came before it.
 const LITTLE: u64 = 3;
-/// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address.
-const REPLACED_US: u64 = 2_000_000;
+/// As many heartbeats as were questions are answers, if they come so soon after the last of them.
+pub(super) const ANSWER_US: u64 = 3_000_000;
+/// But no more than these: then a question of the peer's gets through.
+const MOST_ASKED: u8 = 2;
+/// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address: one more than may pass for answers.
+const REPLACED_US: u64 = 3_000_000;
 /// And after an UnknownSender: UdpLibrary tries to remap for as long.
 const UNREACHABLE_US: u64 = 5_000_000;
 /// How long after a client was last heard a server goes on probing it, unless it answers every duplicate: a client of soe-protocol's kind that lost the last
@@ -102,9 +106,15 @@ impl Session {
 
     /// Sends a heartbeat: one that `asks` for another, or the answer to one.
     pub(crate) fn send_heartbeat(&mut self, shared: &mut Shared, asks: bool) {
-        self.heartbeat_at = shared.now;
-        self.asked = if asks { self.asked.saturating_add(1) } else { 0 };
+        self.says_heartbeat(shared.now, asks);
         self.queue_control(shared, &HEARTBEAT);
+    }
+
+    /// A heartbeat leaves in one form or another. What was asked long before will not be answered any more.
+    pub(super) fn says_heartbeat(&mut self, now: u64, asks: bool) {
+        let still = if self.since_heartbeat(now).is_some_and(|since| since < ANSWER_US) { self.asked } else { 0 };
+        self.asked = if asks { (still + 1).min(MOST_ASKED) } else { 0 };
+        self.heartbeat_at = now;
     }
 
     /// Time since the last heartbeat of this side.

@@ -484,7 +484,7 @@ impl Session {
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
         if let Some(sender) = shared.senders.get_mut(self.senders[channel])
-            && (cipher.is_some() || !sender.open(data, &layout, &mut shared.out.pool))
+            && (cipher.is_some() || !(sender.join(data, &layout, &mut shared.out.pool) || sender.open(data, &layout, &mut shared.out.pool)))
         {
             sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
         }

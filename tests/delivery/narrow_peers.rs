@@ -149,3 +149,12 @@ fn of_256_with_loss() {
 fn of_1000_with_loss() {
     check(1_000, 1);
 }
+
+/// So few that each lost one stops the transfer for a round trip: what is dropped meanwhile goes out again at once all the same.
+#[test]
+fn of_8_and_of_16_with_loss() {
+    for window in [8, 16] {
+        let (_, took, _, lost) = transfer(window, 2);
+        assert!(took <= (80 + 6 * lost) * 2 * ROUND_TRIP, "window {window}: {} ms, {lost} lost", took / MS);
+    }
+}

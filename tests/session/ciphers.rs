@@ -200,3 +200,21 @@ fn keys_never_show() {
     assert!(Key::new(&[0; 256]).is_ok());
     assert_eq!(Key::new(&[0; 257]).err(), Some(Error::InvalidArgument));
 }
+
+#[test]
+fn what_is_sent_plainly_is_bundled_though_what_is_received_is_enciphered() {
+    let datagrams = [false, true].map(|ciphered| {
+        let mut pair = Pair::new().connect();
+        if ciphered {
+            pair.client.mux.set_cipher(pair.id, &cipher(Direction::Receive, b"key")).unwrap();
+        }
+        let before = pair.client.mux.stats().datagrams_sent;
+        for index in 0..200u32 {
+            pair.send(Channel::Reliable0, &index.to_be_bytes());
+        }
+        pair.drive(100 * MS);
+        assert_eq!(pair.server.message_count(), 200);
+        pair.client.mux.stats().datagrams_sent - before
+    });
+    assert_eq!(datagrams[0], datagrams[1]);
+}

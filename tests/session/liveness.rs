@@ -309,3 +309,23 @@ fn over_a_slow_path_heartbeats_do_not_answer_each_other_for_ever() {
         pair.assert_alive();
     }
 }
+
+/// Heartbeats of its own that were lost must not make it take a peer's questions for their answers: a server that doubts it asks three times, a second apart.
+#[test]
+fn a_client_whose_heartbeats_were_lost_answers_one_of_three_questions() {
+    let mut puppet = Puppet::server(config());
+    let heartbeat = puppet.wire.heartbeat();
+    for round in 0..4 {
+        while !puppet.wait(100 * MS).iter().any(|(_, data)| *data == heartbeat) {}
+        if round < 3 {
+            puppet.say(&puppet.wire.sign(vec![1, round]));
+        }
+    }
+    puppet.wait(500 * MS);
+    let mut answers = 0;
+    for _ in 0..3 {
+        answers += puppet.packets_after(&heartbeat).iter().filter(|packet| **packet == [0, 6]).count();
+        puppet.wait(1000 * MS);
+    }
+    assert!(answers > 0);
+}
