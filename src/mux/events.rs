@@ -133,14 +133,10 @@ impl EventQueue {
         !self.queue.waiting().is_empty() || !self.held.is_empty()
     }
 
+    /// Queues what carries no bytes, or has them in place.
     #[inline(always)]
-    fn push(&mut self, (session, user_data): (SessionId, u64), time_us: u64, kind: Kind) {
+    pub(crate) fn push(&mut self, (session, user_data): (SessionId, u64), time_us: u64, kind: Kind) {
         self.queue.push(Record { session, user_data, time_us, kind });
-    }
-
-    /// Queues what carries no bytes.
-    pub(crate) fn plain(&mut self, whose: (SessionId, u64), time_us: u64, kind: Kind) {
-        self.push(whose, time_us, kind);
     }
 
     /// Queues what carries a name.

@@ -599,7 +599,7 @@ impl Multiplexer {
     /// Tells the host that a request which it knew of is over.
     fn departed(&mut self, id: SessionId, user_data: u64, by: EndedBy, reason: u16) {
         self.sessions.depart(id);
-        self.shared.events.plain((id, user_data), self.shared.now, Kind::Disconnected(by, reason));
+        self.shared.events.push((id, user_data), self.shared.now, Kind::Disconnected(by, reason));
     }
 
     fn crc_seed(&mut self) -> u32 {

@@ -223,10 +223,8 @@ impl Sender {
     /// Begins with the packet of sequence `base`, for a peer that is believed to hold `reach` packets, or more where that `grows`.
     pub(crate) fn begin(&mut self, base: u64, reach: u32, grows: bool) {
         debug_assert!(self.is_idle());
-        (self.base, self.farthest, self.reach, self.ceiling) = (base, base, reach, reach.max(EASY_REACH));
-        self.grows = grows;
-        self.evidence = (0, 0);
-        (self.news, self.late_at, self.suspected, self.signs) = (None, 0, 0, 0);
+        let packets = std::mem::take(&mut self.packets);
+        *self = Sender { packets, base, farthest: base, reach, ceiling: reach.max(EASY_REACH), grows, ..Sender::default() };
     }
 
     /// The peer acknowledges all that it holds only from now on: what it seemed to drop says nothing.
@@ -667,5 +665,21 @@ impl Sender {
     /// When the oldest packet under way first left.
     pub(crate) fn oldest_sent_at(&self) -> Option<u64> {
         self.packets.front().filter(|packet| packet.transmissions > 0).map(|packet| packet.first_sent_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_begins_as_if_it_had_served_nobody_before() {
+        let mut sender = Sender::default();
+        sender.begin(0, 256, true);
+        (sender.evidence, sender.late_at, sender.suspected, sender.signs, sender.unhindered) = ((5, 6), 7, 8, 1, 9_999);
+        sender.end(&mut Pool::new(512));
+        sender.begin(3, 32, false);
+        assert_eq!((sender.evidence, sender.late_at, sender.suspected, sender.signs, sender.unhindered), ((0, 0), 0, 0, 0, 0));
+        assert_eq!((sender.base, sender.farthest, sender.reach, sender.ceiling, sender.grows), (3, 3, 32, EASY_REACH, false));
     }
 }

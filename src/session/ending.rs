@@ -69,7 +69,7 @@ impl Session {
         self.release(shared);
         shared.timers.clear(self.slot());
         shared.stats.sessions_disconnected += 1;
-        shared.events.plain(self.whose(), shared.now, Kind::Disconnected(by, code));
+        shared.events.push(self.whose(), shared.now, Kind::Disconnected(by, code));
     }
 
     /// Gives back everything that was taken while busy.

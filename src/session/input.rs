@@ -331,7 +331,7 @@ impl Session {
         self.give_back_senders(shared);
         if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
             self.blocked = false;
-            shared.events.plain(self.whose(), shared.now, Kind::Writable);
+            shared.events.push(self.whose(), shared.now, Kind::Writable);
         }
         self.closed()
     }

@@ -538,7 +538,7 @@ impl Session {
     /// The peer goes on from another address.
     pub(crate) fn rebound(&mut self, shared: &mut Shared) {
         self.rebound_waits = true;
-        shared.events.plain(self.whose(), shared.now, Kind::Rebound(self.address));
+        shared.events.push(self.whose(), shared.now, Kind::Rebound(self.address));
         // So that the peer learns that its way is open again.
         self.send_heartbeat(shared, true);
     }

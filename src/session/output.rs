@@ -98,7 +98,7 @@ impl Session {
             self.lossy = NONE;
             if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
                 self.blocked = false;
-                shared.events.plain(self.whose(), shared.now, crate::mux::events::Kind::Writable);
+                shared.events.push(self.whose(), shared.now, crate::mux::events::Kind::Writable);
             }
         }
         if !left {
