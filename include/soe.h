@@ -372,35 +372,35 @@ typedef enum soe_preset {
    */
   SOE_PRESET_DEFAULT = 0,
   /**
-   * PlanetSide 2. Not supported yet.
+   * PlanetSide 2: docs/planetside2.md.
    */
   SOE_PRESET_PLANETSIDE2 = 1,
   /**
-   * H1Z1. Not supported yet.
+   * H1Z1: docs/h1z1.md.
    */
   SOE_PRESET_H1Z1 = 2,
   /**
-   * Landmark. Not supported yet.
+   * Landmark, its login server: docs/landmark.md.
    */
   SOE_PRESET_LANDMARK = 3,
   /**
-   * Free Realms. Not supported yet.
+   * Free Realms: docs/free-realms.md.
    */
   SOE_PRESET_FREE_REALMS = 4,
   /**
-   * Star Wars Galaxies. Not supported yet.
+   * Star Wars Galaxies: docs/star-wars-galaxies.md.
    */
   SOE_PRESET_STAR_WARS_GALAXIES = 5,
   /**
-   * EverQuest. Not supported yet.
+   * EverQuest, its login and world servers: docs/everquest.md.
    */
   SOE_PRESET_EVERQUEST = 6,
   /**
-   * EverQuest II. Not supported yet.
+   * EverQuest II: docs/everquest2.md.
    */
   SOE_PRESET_EVERQUEST2 = 7,
   /**
-   * PlanetSide. Not supported yet.
+   * PlanetSide (2003), inside its envelope, which is the host's: docs/planetside.md.
    */
   SOE_PRESET_PLANETSIDE = 8,
 } soe_preset;
@@ -442,7 +442,9 @@ typedef enum soe_crc_seed_mode {
    */
   SOE_CRC_SEED_RANDOM = 0,
   /**
-   * Each session has soe_config.crc_seed: some titles use a constant, and a recorded session can be replayed into a server.
+   * Each session has soe_config.crc_seed: some titles use a constant, others one that their server drew when it started, and a recorded
+   * session can be replayed into a server. Two sessions can't be told apart by it then: a client that begins anew at an address waits
+   * until the old session there stays silent.
    */
   SOE_CRC_SEED_FIXED = 1,
 } soe_crc_seed_mode;
@@ -456,19 +458,19 @@ typedef enum soe_pass {
    */
   SOE_PASS_NONE = 0,
   /**
-   * zlib, with a flag byte that says whether.
+   * zlib, with a flag byte that says whether. Titles call it UserSupplied.
    */
   SOE_PASS_COMPRESS = 1,
   /**
-   * The same, under the second number that titles use for it. Not supported yet.
+   * The same, under the second number that titles use for it.
    */
   SOE_PASS_COMPRESS_2 = 2,
   /**
-   * Each word combined with a key stream and the word before. Not supported yet.
+   * Each word combined with a key stream and the word before.
    */
   SOE_PASS_XOR_BUFFER = 3,
   /**
-   * Each word combined with the word before. Not supported yet.
+   * Each word combined with the word before.
    */
   SOE_PASS_XOR = 4,
 } soe_pass;
@@ -482,14 +484,68 @@ typedef enum soe_compression_flag {
    */
   SOE_COMPRESSION_FLAG_LEADING = 0,
   /**
-   * 5a or a5 comes first. Not supported yet.
+   * 5a or a5 comes first.
    */
   SOE_COMPRESSION_FLAG_LEADING_EVERQUEST = 1,
   /**
-   * 01 or 00 comes last. Not supported yet.
+   * 01 or 00 comes last.
    */
   SOE_COMPRESSION_FLAG_TRAILING = 2,
 } soe_compression_flag;
+
+/**
+ * How small reliable messages share a packet: as a bundle (19), each behind its length.
+ */
+typedef enum soe_bundles {
+  /**
+   * Lengths of 254 and above are written in the long form, as UdpLibrary does. Everybody reads it.
+   */
+  SOE_BUNDLES_LONG_FROM_254 = 0,
+  /**
+   * Lengths of 255 and above.
+   */
+  SOE_BUNDLES_LONG_FROM_255 = 1,
+  /**
+   * No long form: messages of 255 bytes and more never share.
+   */
+  SOE_BUNDLES_SHORT = 2,
+  /**
+   * No bundles: each message has a packet of its own, and small packets share MultiPackets.
+   */
+  SOE_BUNDLES_NEVER = 3,
+} soe_bundles;
+
+/**
+ * Which side does something of its own accord.
+ */
+typedef enum soe_role {
+  /**
+   * The side that sent the SessionRequest.
+   */
+  SOE_ROLE_CLIENT = 1,
+  /**
+   * The side that answered it.
+   */
+  SOE_ROLE_SERVER = 2,
+  /**
+   * Each of them.
+   */
+  SOE_ROLE_BOTH = 3,
+} soe_role;
+
+/**
+ * What a silent peer is asked with, because it answers it.
+ */
+typedef enum soe_probe {
+  /**
+   * A Heartbeat, which peers of version 3 send back.
+   */
+  SOE_PROBE_HEARTBEAT = 0,
+  /**
+   * A NetStatus request: UdpLibrary takes heartbeats in silence.
+   */
+  SOE_PROBE_NET_STATUS = 1,
+} soe_probe;
 
 /**
  * How much may be under way to a peer at once: values of soe_config.congestion.
@@ -660,7 +716,7 @@ typedef struct soe_config {
    */
   uint64_t max_queued_bytes;
   /**
-   * The version that is sent and accepted: 3. 0 sends 3 and accepts any; 2 is not supported yet. Default: 3.
+   * The version that is sent and accepted: 2 or 3. 0 sends 3 and accepts any. Default: 3.
    */
   uint32_t protocol_version;
   /**
@@ -668,7 +724,8 @@ typedef struct soe_config {
    */
   uint32_t confirm_has_version;
   /**
-   * The largest datagram that this side takes, in bytes, CRC included: 16..16384. A session uses the smaller of both sides'. Default: 512.
+   * The largest datagram that this side takes, in bytes, CRC and what the passes add included: 16..16384. A session uses the smaller of both
+   * sides'. Default: 512.
    */
   uint32_t udp_length;
   /**
@@ -799,6 +856,82 @@ typedef struct soe_config {
    * dropped. Default: 65536.
    */
   uint32_t max_queued_events;
+  /**
+   * 0: SessionRequests have no name, and it is not looked at. Version 2 never has one. Default: 1.
+   */
+  uint32_t request_has_name;
+  /**
+   * 0: a Disconnect says no reason (6 bytes, not 8). Both are read. Default: 1.
+   */
+  uint32_t disconnect_has_reason;
+  /**
+   * 1: a CRC of zeros passes for a right one: EverQuest II's client may send it. Then anybody who can send from a peer's address can speak
+   * for it. Default: 0.
+   */
+  uint32_t accept_zero_crc;
+  /**
+   * 1: the passes cover messages outside the reliable and ordered channels too, as in UdpLibrary; soe-protocol's don't. Default: 0.
+   */
+  uint32_t passes_cover_raw;
+  /**
+   * How hard compression tries, 1 (fastest) to 9. Default: 1.
+   */
+  uint32_t compression_level;
+  /**
+   * Bytes of key stream that cipher_key discards first, at most 65536. Default: 0.
+   */
+  uint32_t cipher_drop;
+  /**
+   * SOE_CIPHER_PER_CHANNEL, SOE_CIPHER_RELIABLE or SOE_CIPHER_RELIABLE_AND_ORDERED, for cipher_key. Default: per channel.
+   */
+  uint32_t cipher_scope;
+  /**
+   * SOE_ROLE_*: who sends heartbeats after heartbeat_ms. Default: client.
+   */
+  uint32_t heartbeat_by;
+  /**
+   * 1: a Heartbeat is answered with one. UdpLibrary's sides don't: each sends its own. Default: 1.
+   */
+  uint32_t answer_heartbeats;
+  /**
+   * SOE_PROBE_*: what a peer is asked with that has been silent, or that somebody said is gone. Default: heartbeat.
+   */
+  uint32_t probe;
+  /**
+   * SOE_ROLE_*: who asks NetStatus each net_status_ms. Default: both.
+   */
+  uint32_t net_status_by;
+  /**
+   * 1: each packet in order has an AcknowledgeAll of its own; 0: one says it for all that came before a drain. Default: 0.
+   */
+  uint32_t ack_every_packet;
+  /**
+   * 1: what comes ahead of its turn is acknowledged at once (11). 0: for clients that can't take that; repairs take longer. Default: 1.
+   */
+  uint32_t ack_early;
+  /**
+   * 1: peers acknowledge again what comes again, and read acknowledgements however far apart, as UdpLibrary does. 0: they have to show it
+   * first, since soe-protocol and Sanctuary don't. Default: 0.
+   */
+  uint32_t thorough_peers;
+  /**
+   * 1: RemapConnection moves a session to another host too. What it shows is no secret to whoever saw the handshake. Default: 0.
+   */
+  uint32_t allow_address_remap;
+  /**
+   * 1: lengths inside MultiPackets are read as those of bundles, but FF before a 00 as 255, as v3's emulators write them; 0: one byte says
+   * 0 to 255. Written are only lengths that both read alike. Default: 0.
+   */
+  uint32_t multi_varint;
+  /**
+   * SOE_BUNDLES_*. Default: long from 254.
+   */
+  uint32_t bundles;
+  /**
+   * 1: a reliable message that begins with 00 gets one more in front, as an unreliable one does: UdpLibrary's rule. Version 3 sends it as it
+   * is. Default: 0.
+   */
+  uint32_t escape_reliable;
 } soe_config;
 
 /**
@@ -1201,8 +1334,7 @@ extern "C" {
  *   a larger one is zeroed.
  * - preset: SOE_PRESET_*
  *
- * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: no such preset; SOE_ERR_UNSUPPORTED: the
- * preset does not work yet.
+ * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: no such preset.
  * Since 0.1.
  */
 soe_status soe_config_init(struct soe_config *config, size_t struct_size, uint32_t preset);
@@ -1413,8 +1545,8 @@ soe_status soe_mux_connect(struct soe_mux *mux,
  * - options: read during the call only; NULL: all defaults, and the user data stays as it was set.
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_STATE: it does not wait for this;
- * SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a pass or flag that this version does not support; SOE_ERR_LIMIT:
- * there are max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+ * SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a flag that this version does not support; SOE_ERR_LIMIT: there are
+ * max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */
 soe_status soe_session_accept(struct soe_mux *mux, uint64_t now_us, soe_session_id session, const struct soe_accept_options *options);

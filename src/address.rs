@@ -76,11 +76,6 @@ impl Address {
         let rest = u64::from(self.scope_id) | u64::from(self.port) << 32 | u64::from(self.family as u8) << 48 | u64::from(self.zero) << 56;
         [ip as u64, (ip >> 64) as u64, rest]
     }
-
-    /// True where both are the same machine, whatever the port.
-    pub(crate) fn same_host(&self, other: &Address) -> bool {
-        self.family == other.family && self.ip == other.ip && self.scope_id == other.scope_id
-    }
 }
 
 impl PartialEq for Address {

@@ -1,6 +1,6 @@
 //! What a multiplexer is told when it is made. A title's dialect is a value of [`Config`], never a branch in the code below.
 
-use crate::cipher::Key;
+use crate::cipher::{Cipher, Direction, Key, Scope};
 use crate::error::Error;
 
 /// Where the CRC seed of a session comes from that this side answers.
@@ -9,7 +9,8 @@ pub enum CrcSeed {
     /// Random for each session.
     #[default]
     Random,
-    /// Always this value: some titles use a constant, and a recorded session can be replayed into a server.
+    /// Always this value: some titles use a constant, others one that their server drew when it started, and a recorded session can be replayed into a server.
+    /// Two sessions can't be told apart by it then: a client that begins anew at an address waits until the old session there stays silent.
     Fixed(u32),
 }
 
@@ -20,7 +21,7 @@ pub enum Pass {
     /// Bytes as they are.
     #[default]
     None = 0,
-    /// zlib, with a flag byte that says whether.
+    /// zlib, with a flag byte that says whether. Titles call it UserSupplied.
     Compress = 1,
     /// The same, under the second number that titles use for it.
     Compress2 = 2,
@@ -44,7 +45,7 @@ impl TryFrom<u8> for Pass {
     }
 }
 
-/// How the compression pass marks what it compressed.
+/// How the compression pass marks what it compressed. The same number on the wire means any of these: a title has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum CompressionFlag {
@@ -67,6 +68,52 @@ pub enum Congestion {
     Fixed,
 }
 
+/// How small reliable messages share a packet: as a bundle (19), each behind its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Bundles {
+    /// Lengths of 254 and above are written in the long form, as UdpLibrary does. Everybody reads it.
+    #[default]
+    LongFrom254 = 0,
+    /// Lengths of 255 and above.
+    LongFrom255 = 1,
+    /// No long form: messages of 255 bytes and more never share.
+    Short = 2,
+    /// No bundles: each message has a packet of its own, and small packets share MultiPackets.
+    Never = 3,
+}
+
+/// Which side does something of its own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// The side that sent the SessionRequest.
+    Client = 1,
+    /// The side that answered it.
+    Server = 2,
+    /// Each of them.
+    Both = 3,
+}
+
+impl Role {
+    /// True where this is for the client's side, or for the server's.
+    pub(crate) fn is_for(self, client: bool) -> bool {
+        let side = if client { Role::Client } else { Role::Server };
+        self as u8 & side as u8 != 0
+    }
+}
+
+/// What a silent peer is asked with, because it answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Probe {
+    /// A Heartbeat, which peers of version 3 send back.
+    #[default]
+    Heartbeat = 0,
+    /// A NetStatus request: UdpLibrary takes heartbeats in silence.
+    NetStatus = 1,
+}
+
 /// The settings of a multiplexer. [`Config::default`] is protocol version 3 as its titles speak it: datagrams of 512 bytes, a CRC of two, no passes.
 ///
 /// ```
@@ -78,26 +125,42 @@ pub struct Config {
     /// The name that clients send in their SessionRequest and servers require there; at most 255 bytes, none of them zero.
     /// `None`: a server takes any name, a client sends an empty one.
     pub application_protocol: Option<Vec<u8>>,
-    /// The version that is sent and accepted: 3. 0 sends 3 and accepts any. 2 is not supported yet.
+    /// The version that is sent and accepted: 2 or 3. 0 sends 3 and accepts any.
     pub protocol_version: u32,
+    /// False: SessionRequests have no name, and it is not looked at. Version 2 never has one.
+    pub request_has_name: bool,
+    /// False: a Disconnect says no reason (6 bytes, not 8). Both are read.
+    pub disconnect_has_reason: bool,
     /// True: the SessionResponse ends with the version (21 bytes), false: it does not (17). Both are read.
     pub confirm_has_version: bool,
-    /// The largest datagram that this side takes, in bytes, CRC included: 16..=16,384. A session uses the smaller of both sides' values.
+    /// The largest datagram that this side takes, in bytes, CRC included: 16..=16,384. A session uses the smaller of both sides' values, and takes away from it
+    /// what the CRC and the passes add.
     pub udp_length: u32,
     /// Bytes of CRC behind each datagram of sessions that this side answers: 0..=4.
     pub crc_length: u8,
     /// The CRC seed of sessions that this side answers.
     pub crc_seed: CrcSeed,
-    /// What happens to datagrams of sessions that this side answers, before the CRC.
+    /// A CRC of zeros passes for a right one: EverQuest II's client may send it. Then anybody who can send from a peer's address can speak for it.
+    pub accept_zero_crc: bool,
+    /// What happens to datagrams of sessions that this side answers, before the CRC: the first, then the second.
     pub passes: [Pass; 2],
+    /// The passes cover messages outside the reliable and ordered channels too, as in UdpLibrary; soe-protocol's don't.
+    pub passes_cover_raw: bool,
     /// How the compression pass marks what it compressed.
     pub compression_flag: CompressionFlag,
-    /// Bytes of a body below which compression is not tried.
+    /// Bytes of a body below which compression is not tried. What it makes no shorter stays as it is, whatever the title's own servers do: so no datagram grows
+    /// beyond what was agreed. `u32::MAX`: never tried.
     pub compression_threshold: u32,
+    /// How hard compression tries, 1 (fastest) to 9.
+    pub compression_level: u32,
     /// Bytes that a compressed datagram may inflate to; what would be longer is dropped.
     pub max_inflated: u32,
     /// RC4 on application messages of every session, both ways, from the first message. `None`: plain until [`crate::Multiplexer::set_cipher`].
     pub cipher_key: Option<Key>,
+    /// Bytes of key stream that `cipher_key` discards first: at most 65,536.
+    pub cipher_drop: u32,
+    /// Which channels `cipher_key` is for, and which share a key stream.
+    pub cipher_scope: Scope,
     /// The host turns the cipher on after a login message: a session whose receive cipher was not set yet hands out at most one message per drain.
     pub cipher_by_host: bool,
     /// Connect requests become events, which the host accepts or refuses.
@@ -118,18 +181,33 @@ pub struct Config {
     pub connect_retry_ms: u32,
     /// When a connect fails without an answer, and when an answered request that shows no datagram is forgotten.
     pub connect_timeout_ms: u32,
-    /// Silence, in either direction, after which a client sends a Heartbeat; 0: never.
+    /// Silence after which a Heartbeat is sent; 0: never. Silence of the peer counts as well, where it answers heartbeats.
     pub heartbeat_ms: u32,
+    /// Who sends them.
+    pub heartbeat_by: Role,
+    /// A Heartbeat is answered with one. UdpLibrary's sides don't: each sends its own.
+    pub answer_heartbeats: bool,
+    /// What a peer is asked with that has been silent, or that somebody said is gone.
+    pub probe: Probe,
     /// Silence of the peer that ends a session with reason 2; 0: never.
     pub inactivity_timeout_ms: u32,
     /// How long a disconnect with flush waits for acknowledgements.
     pub flush_timeout_ms: u32,
     /// How often NetStatus is asked; 0: never (v3 peers other than ours may end a session over it). Answered always.
     pub net_status_ms: u32,
+    /// Who asks.
+    pub net_status_by: Role,
     /// How long an unacknowledged packet may stay so before the session ends with reason 8; 0: for ever.
     pub unacknowledged_timeout_ms: u32,
     /// How far apart acknowledgements are in a transfer: v3 peers expect no more than 2 ms. The first ones leave with the next drain. 0: all of them do.
     pub ack_delay_us: u32,
+    /// Each packet in order has an AcknowledgeAll of its own, as it came; else one says it for all that came before a drain.
+    pub ack_every_packet: bool,
+    /// What comes ahead of its turn is acknowledged at once (11). False for clients that can't take that: repairs take longer.
+    pub ack_early: bool,
+    /// Peers acknowledge again what comes again, and read acknowledgements however far apart, as UdpLibrary does. soe-protocol and Sanctuary don't: there a peer has
+    /// to show it first.
+    pub thorough_peers: bool,
     /// How many more times a small reliable packet goes out before any loss is known: 0..=3. Receivers drop the copies.
     pub redundancy: u32,
     /// How long such a copy waits for another datagram to ride in before it leaves in one of its own.
@@ -138,8 +216,17 @@ pub struct Config {
     pub reply_unknown_sender: bool,
     /// RemapConnection moves a session to another port of the same host when it shows session id and CRC seed.
     pub allow_port_remap: bool,
+    /// The same from another host. Off in UdpLibrary: what it shows is no secret to whoever saw the handshake.
+    pub allow_address_remap: bool,
     /// Raw (unreliable) packets may share a MultiPacket. Off for v3 peers, which end the session over it.
     pub multi_raw: bool,
+    /// Lengths inside MultiPackets are read as those of bundles, but FF in front of a 00 as 255: what v3's emulators write. Else one byte says 0 to 255. Written
+    /// are only lengths that both read alike.
+    pub multi_varint: bool,
+    /// How small reliable messages share a packet.
+    pub bundles: Bundles,
+    /// A reliable message that begins with 00 gets one more in front, as an unreliable one does: UdpLibrary's rule. Version 3 sends it as it is.
+    pub escape_reliable: bool,
     /// How much may be under way.
     pub congestion: Congestion,
     /// Reliable packets per channel that a peer is believed to hold past its cumulative acknowledgement, to begin with: 1..=16,384.
@@ -161,15 +248,22 @@ impl Default for Config {
         Config {
             application_protocol: None,
             protocol_version: 3,
+            request_has_name: true,
+            disconnect_has_reason: true,
             confirm_has_version: true,
             udp_length: 512,
             crc_length: 2,
             crc_seed: CrcSeed::Random,
+            accept_zero_crc: false,
             passes: [Pass::None; 2],
+            passes_cover_raw: false,
             compression_flag: CompressionFlag::Leading,
             compression_threshold: 24,
+            compression_level: 1,
             max_inflated: 8192,
             cipher_key: None,
+            cipher_drop: 0,
+            cipher_scope: Scope::PerChannel,
             cipher_by_host: false,
             manual_accept: false,
             trains: false,
@@ -181,16 +275,27 @@ impl Default for Config {
             connect_retry_ms: 1000,
             connect_timeout_ms: 30_000,
             heartbeat_ms: 25_000,
+            heartbeat_by: Role::Client,
+            answer_heartbeats: true,
+            probe: Probe::Heartbeat,
             inactivity_timeout_ms: 30_000,
             flush_timeout_ms: 5_000,
             net_status_ms: 0,
+            net_status_by: Role::Both,
             unacknowledged_timeout_ms: 0,
             ack_delay_us: 2_000,
+            ack_every_packet: false,
+            ack_early: true,
+            thorough_peers: false,
             redundancy: 0,
             redundancy_delay_us: 10_000,
             reply_unknown_sender: true,
             allow_port_remap: true,
+            allow_address_remap: false,
             multi_raw: false,
+            multi_varint: false,
+            bundles: Bundles::LongFrom254,
+            escape_reliable: false,
             congestion: Congestion::Adaptive,
             send_window: 256,
             receive_window: 1024,
@@ -206,12 +311,14 @@ impl Default for Config {
 pub const MIN_UDP_LENGTH: u32 = 16;
 /// The largest UDP length: UdpLibrary's hard maximum.
 pub const MAX_UDP_LENGTH: u32 = 16_384;
+/// Keystream bytes that a cipher may discard: nobody discards more than a few thousand, and each costs time.
+pub(crate) const MOST_DROPPED: u32 = 65_536;
 
 impl Config {
     /// Checks every range.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a value outside its range, [`Error::Unsupported`] for one that this version does not support yet.
+    /// [`Error::InvalidArgument`] for a value outside its range, [`Error::Unsupported`] for a protocol version of which nothing is known.
     pub fn validate(&self) -> Result<(), Error> {
         let name = self.application_protocol.as_deref().unwrap_or_default();
         let ranges = name.len() <= 255
@@ -229,13 +336,27 @@ impl Config {
             && self.max_queued_events > 0
             && self.max_queued_bytes > 0
             && self.max_inflated >= 1
-            && self.max_inflated <= 1 << 20;
+            && self.max_inflated <= 1 << 20
+            && (1..=9).contains(&self.compression_level)
+            && self.cipher_drop <= MOST_DROPPED;
         if !ranges {
             return Err(Error::InvalidArgument);
         }
-        let supported = matches!(self.protocol_version, 0 | 3)
-            && matches!(self.passes, [Pass::None | Pass::Compress, Pass::None])
-            && self.compression_flag == CompressionFlag::Leading;
-        if supported { Ok(()) } else { Err(Error::Unsupported) }
+        if matches!(self.protocol_version, 0 | 2 | 3) { Ok(()) } else { Err(Error::Unsupported) }
+    }
+
+    /// The cipher that a session begins with.
+    pub(crate) fn cipher(&self, key: Key) -> Cipher {
+        Cipher { direction: Direction::Both, key: Some(key), drop: self.cipher_drop, scope: self.cipher_scope }
+    }
+
+    /// The version that a client sends.
+    pub(crate) fn version_sent(&self) -> u32 {
+        if self.protocol_version == 0 { 3 } else { self.protocol_version }
+    }
+
+    /// SessionRequests have a name. Version 2 has no place for one.
+    pub(crate) fn has_names(&self) -> bool {
+        self.request_has_name && self.protocol_version != 2
     }
 }

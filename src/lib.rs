@@ -37,6 +37,7 @@ mod event;
 pub mod ffi;
 mod mux;
 mod pool;
+mod preset;
 mod reliable;
 mod session;
 mod stats;
@@ -44,8 +45,9 @@ mod wire;
 
 pub use address::{Address, Family};
 pub use cipher::{Cipher, Direction, Key, Scope};
-pub use config::{CompressionFlag, Config, Congestion, CrcSeed, MAX_UDP_LENGTH, MIN_UDP_LENGTH, Pass};
+pub use config::{Bundles, CompressionFlag, Config, Congestion, CrcSeed, MAX_UDP_LENGTH, MIN_UDP_LENGTH, Pass, Probe, Role};
 pub use error::Error;
 pub use event::{Channel, Datagram, Disconnect, EndedBy, Event, EventKind, SessionId, reason};
 pub use mux::{AcceptOptions, ConnectOptions, Events, Multiplexer, Outgoing, SessionInfo, SessionState};
+pub use preset::Preset;
 pub use stats::Stats;

@@ -8,19 +8,20 @@ const FLUSHED: [u8; 4] = [0, 0, 0xFF, 0xFF];
 /// Deflates and inflates one body at a time, into a buffer of its own.
 pub(super) struct Zlib {
     max_inflated: usize,
+    level: u32,
     deflater: Option<Compress>,
     inflater: Option<Decompress>,
     output: Vec<u8>,
 }
 
 impl Zlib {
-    pub(super) fn new(max_inflated: usize) -> Self {
-        Zlib { max_inflated, deflater: None, inflater: None, output: Vec::new() }
+    pub(super) fn new(max_inflated: usize, level: u32) -> Self {
+        Zlib { max_inflated, level, deflater: None, inflater: None, output: Vec::new() }
     }
 
     /// The body as a zlib stream, where that is shorter.
     pub(super) fn deflate(&mut self, body: &[u8]) -> Option<&[u8]> {
-        let deflater = self.deflater.get_or_insert_with(|| Compress::new(Compression::fast(), true));
+        let deflater = self.deflater.get_or_insert_with(|| Compress::new(Compression::new(self.level), true));
         deflater.reset();
         // What isn't shorter doesn't fit.
         let output = room(&mut self.output, body.len().saturating_sub(1));
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn streams_of_other_implementations_inflate() {
-        let mut zlib = Zlib::new(8192);
+        let mut zlib = Zlib::new(8192, 1);
         let zig = hex("789c2bc9c82c5600a24485b4cc9c5405232e00359a0552");
         assert_eq!(zlib.inflate(&zig), Some(&b"this is a file 2\n"[..]));
         assert_eq!(zlib.inflate(&hex("789c636505022e1000000168004c")), Some(&hex("0505050505 0a0a0a0a0a")[..]));
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn a_flushed_stream_needs_no_end_but_a_cut_one_is_refused() {
         let body: Vec<u8> = (0..300).map(|i| (i * i / 7) as u8).collect();
-        let mut zlib = Zlib::new(8192);
+        let mut zlib = Zlib::new(8192, 1);
         for flush in [FlushCompress::Sync, FlushCompress::Full] {
             assert_eq!(zlib.inflate(&stream(&body, flush)), Some(&body[..]));
         }
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn garbage_is_refused_and_does_no_lasting_harm() {
-        let mut zlib = Zlib::new(64);
+        let mut zlib = Zlib::new(64, 1);
         let good = stream(b"good", FlushCompress::Finish);
         let mut wrong_sum = good.clone();
         *wrong_sum.last_mut().unwrap() ^= 1;
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn a_bomb_inflates_to_the_limit_and_no_further() {
         for (limit, body, taken) in [(1, 1, true), (1, 2, false), (8192, 8192, true), (8192, 8193, false), (8192, 5_000_000, false)] {
-            let mut zlib = Zlib::new(limit);
+            let mut zlib = Zlib::new(limit, 1);
             for flush in [FlushCompress::Finish, FlushCompress::Sync] {
                 assert_eq!(zlib.inflate(&stream(&vec![0; body], flush)).is_some(), taken, "{body} of {limit}");
             }
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_deflates_is_shorter_and_inflates_to_the_same() {
-        let mut zlib = Zlib::new(16_384);
+        let mut zlib = Zlib::new(16_384, 1);
         for len in [0, 1, 10, 11, 12, 23, 24, 511, 512, 16_384] {
             let even = vec![7; len];
             if let Some(deflated) = zlib.deflate(&even).map(<[u8]>::to_vec) {

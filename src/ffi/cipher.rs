@@ -64,7 +64,7 @@ impl soe_cipher {
     /// By the rules of the header, for `key` and `key_len`.
     pub(super) unsafe fn cipher(&self) -> Answer<Cipher> {
         let direction = [Direction::Receive, Direction::Send, Direction::Both].into_iter().find(|d| *d as u32 == self.direction);
-        let scope = [Scope::PerChannel, Scope::Reliable, Scope::ReliableAndOrdered].into_iter().find(|s| *s as u32 == self.scope);
+        let scope = scope(self.scope).ok();
         // SAFETY: as asked of our caller.
         let key = unsafe { key(self.key, self.key_len)? };
         match (direction, scope, self.reserved) {
@@ -72,6 +72,12 @@ impl soe_cipher {
             _ => Err(SOE_ERR_INVALID_ARGUMENT),
         }
     }
+}
+
+/// SOE_CIPHER_*: which channels.
+pub(super) fn scope(value: u32) -> Answer<Scope> {
+    let scopes = [Scope::PerChannel, Scope::Reliable, Scope::ReliableAndOrdered];
+    scopes.into_iter().find(|scope| *scope as u32 == value).ok_or(SOE_ERR_INVALID_ARGUMENT)
 }
 
 /// A host's key; none for NULL with length 0.

@@ -2,7 +2,7 @@ use super::Answer;
 use super::pointer::{Growable, bytes, init_growable};
 use super::status::soe_status_code::{SOE_ERR_INVALID_ARGUMENT, SOE_ERR_UNSUPPORTED};
 use super::status::{soe_status, status};
-use crate::{CompressionFlag, Config, Congestion, CrcSeed, Pass};
+use crate::{Bundles, CompressionFlag, Config, Congestion, CrcSeed, Pass, Preset, Probe, Role};
 use std::ffi::c_char;
 use std::mem::offset_of;
 use std::ptr;
@@ -12,21 +12,21 @@ use std::ptr;
 pub enum soe_preset {
     /// Protocol version 3 as its titles speak it: datagrams of 512 bytes, a CRC of 2, no passes.
     SOE_PRESET_DEFAULT = 0,
-    /// PlanetSide 2. Not supported yet.
+    /// PlanetSide 2: docs/planetside2.md.
     SOE_PRESET_PLANETSIDE2 = 1,
-    /// H1Z1. Not supported yet.
+    /// H1Z1: docs/h1z1.md.
     SOE_PRESET_H1Z1 = 2,
-    /// Landmark. Not supported yet.
+    /// Landmark, its login server: docs/landmark.md.
     SOE_PRESET_LANDMARK = 3,
-    /// Free Realms. Not supported yet.
+    /// Free Realms: docs/free-realms.md.
     SOE_PRESET_FREE_REALMS = 4,
-    /// Star Wars Galaxies. Not supported yet.
+    /// Star Wars Galaxies: docs/star-wars-galaxies.md.
     SOE_PRESET_STAR_WARS_GALAXIES = 5,
-    /// EverQuest. Not supported yet.
+    /// EverQuest, its login and world servers: docs/everquest.md.
     SOE_PRESET_EVERQUEST = 6,
-    /// EverQuest II. Not supported yet.
+    /// EverQuest II: docs/everquest2.md.
     SOE_PRESET_EVERQUEST2 = 7,
-    /// PlanetSide. Not supported yet.
+    /// PlanetSide (2003), inside its envelope, which is the host's: docs/planetside.md.
     SOE_PRESET_PLANETSIDE = 8,
 }
 
@@ -54,7 +54,9 @@ const KNOWN_FLAGS: u32 = 0b1_1111;
 pub enum soe_crc_seed_mode {
     /// Each session has a random CRC seed.
     SOE_CRC_SEED_RANDOM = 0,
-    /// Each session has soe_config.crc_seed: some titles use a constant, and a recorded session can be replayed into a server.
+    /// Each session has soe_config.crc_seed: some titles use a constant, others one that their server drew when it started, and a recorded
+    /// session can be replayed into a server. Two sessions can't be told apart by it then: a client that begins anew at an address waits
+    /// until the old session there stays silent.
     SOE_CRC_SEED_FIXED = 1,
 }
 
@@ -63,13 +65,13 @@ pub enum soe_crc_seed_mode {
 pub enum soe_pass {
     /// Bytes as they are.
     SOE_PASS_NONE = 0,
-    /// zlib, with a flag byte that says whether.
+    /// zlib, with a flag byte that says whether. Titles call it UserSupplied.
     SOE_PASS_COMPRESS = 1,
-    /// The same, under the second number that titles use for it. Not supported yet.
+    /// The same, under the second number that titles use for it.
     SOE_PASS_COMPRESS_2 = 2,
-    /// Each word combined with a key stream and the word before. Not supported yet.
+    /// Each word combined with a key stream and the word before.
     SOE_PASS_XOR_BUFFER = 3,
-    /// Each word combined with the word before. Not supported yet.
+    /// Each word combined with the word before.
     SOE_PASS_XOR = 4,
 }
 
@@ -78,9 +80,9 @@ pub enum soe_pass {
 pub enum soe_compression_flag {
     /// 01 or 00 comes first.
     SOE_COMPRESSION_FLAG_LEADING = 0,
-    /// 5a or a5 comes first. Not supported yet.
+    /// 5a or a5 comes first.
     SOE_COMPRESSION_FLAG_LEADING_EVERQUEST = 1,
-    /// 01 or 00 comes last. Not supported yet.
+    /// 01 or 00 comes last.
     SOE_COMPRESSION_FLAG_TRAILING = 2,
 }
 
@@ -91,6 +93,39 @@ pub enum soe_congestion {
     SOE_CONGESTION_ADAPTIVE = 0,
     /// soe_config.send_window packets, whatever the path does: for closed networks.
     SOE_CONGESTION_FIXED = 1,
+}
+
+/// How small reliable messages share a packet: as a bundle (19), each behind its length.
+#[repr(C)]
+pub enum soe_bundles {
+    /// Lengths of 254 and above are written in the long form, as UdpLibrary does. Everybody reads it.
+    SOE_BUNDLES_LONG_FROM_254 = 0,
+    /// Lengths of 255 and above.
+    SOE_BUNDLES_LONG_FROM_255 = 1,
+    /// No long form: messages of 255 bytes and more never share.
+    SOE_BUNDLES_SHORT = 2,
+    /// No bundles: each message has a packet of its own, and small packets share MultiPackets.
+    SOE_BUNDLES_NEVER = 3,
+}
+
+/// Which side does something of its own accord.
+#[repr(C)]
+pub enum soe_role {
+    /// The side that sent the SessionRequest.
+    SOE_ROLE_CLIENT = 1,
+    /// The side that answered it.
+    SOE_ROLE_SERVER = 2,
+    /// Each of them.
+    SOE_ROLE_BOTH = 3,
+}
+
+/// What a silent peer is asked with, because it answers it.
+#[repr(C)]
+pub enum soe_probe {
+    /// A Heartbeat, which peers of version 3 send back.
+    SOE_PROBE_HEARTBEAT = 0,
+    /// A NetStatus request: UdpLibrary takes heartbeats in silence.
+    SOE_PROBE_NET_STATUS = 1,
 }
 
 /// The settings of a multiplexer, copied by soe_mux_create. Growable: let soe_config_init fill it, then change what you want otherwise.
@@ -116,11 +151,12 @@ pub struct soe_config {
     pub rng_seed: u64,
     /// Bytes of messages that may wait for the host, all sessions together. Default: 64 MiB.
     pub max_queued_bytes: u64,
-    /// The version that is sent and accepted: 3. 0 sends 3 and accepts any; 2 is not supported yet. Default: 3.
+    /// The version that is sent and accepted: 2 or 3. 0 sends 3 and accepts any. Default: 3.
     pub protocol_version: u32,
     /// 1: the SessionResponse ends with the version (21 bytes); 0: it does not (17). Both are read. Default: 1.
     pub confirm_has_version: u32,
-    /// The largest datagram that this side takes, in bytes, CRC included: 16..16384. A session uses the smaller of both sides'. Default: 512.
+    /// The largest datagram that this side takes, in bytes, CRC and what the passes add included: 16..16384. A session uses the smaller of both
+    /// sides'. Default: 512.
     pub udp_length: u32,
     /// Bytes of CRC behind each datagram of sessions that this side answers: 0..4. Default: 2.
     pub crc_length: u32,
@@ -192,6 +228,46 @@ pub struct soe_config {
     /// Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are
     /// dropped. Default: 65536.
     pub max_queued_events: u32,
+    /// 0: SessionRequests have no name, and it is not looked at. Version 2 never has one. Default: 1.
+    pub request_has_name: u32,
+    /// 0: a Disconnect says no reason (6 bytes, not 8). Both are read. Default: 1.
+    pub disconnect_has_reason: u32,
+    /// 1: a CRC of zeros passes for a right one: EverQuest II's client may send it. Then anybody who can send from a peer's address can speak
+    /// for it. Default: 0.
+    pub accept_zero_crc: u32,
+    /// 1: the passes cover messages outside the reliable and ordered channels too, as in UdpLibrary; soe-protocol's don't. Default: 0.
+    pub passes_cover_raw: u32,
+    /// How hard compression tries, 1 (fastest) to 9. Default: 1.
+    pub compression_level: u32,
+    /// Bytes of key stream that cipher_key discards first, at most 65536. Default: 0.
+    pub cipher_drop: u32,
+    /// SOE_CIPHER_PER_CHANNEL, SOE_CIPHER_RELIABLE or SOE_CIPHER_RELIABLE_AND_ORDERED, for cipher_key. Default: per channel.
+    pub cipher_scope: u32,
+    /// SOE_ROLE_*: who sends heartbeats after heartbeat_ms. Default: client.
+    pub heartbeat_by: u32,
+    /// 1: a Heartbeat is answered with one. UdpLibrary's sides don't: each sends its own. Default: 1.
+    pub answer_heartbeats: u32,
+    /// SOE_PROBE_*: what a peer is asked with that has been silent, or that somebody said is gone. Default: heartbeat.
+    pub probe: u32,
+    /// SOE_ROLE_*: who asks NetStatus each net_status_ms. Default: both.
+    pub net_status_by: u32,
+    /// 1: each packet in order has an AcknowledgeAll of its own; 0: one says it for all that came before a drain. Default: 0.
+    pub ack_every_packet: u32,
+    /// 1: what comes ahead of its turn is acknowledged at once (11). 0: for clients that can't take that; repairs take longer. Default: 1.
+    pub ack_early: u32,
+    /// 1: peers acknowledge again what comes again, and read acknowledgements however far apart, as UdpLibrary does. 0: they have to show it
+    /// first, since soe-protocol and Sanctuary don't. Default: 0.
+    pub thorough_peers: u32,
+    /// 1: RemapConnection moves a session to another host too. What it shows is no secret to whoever saw the handshake. Default: 0.
+    pub allow_address_remap: u32,
+    /// 1: lengths inside MultiPackets are read as those of bundles, but FF before a 00 as 255, as v3's emulators write them; 0: one byte says
+    /// 0 to 255. Written are only lengths that both read alike. Default: 0.
+    pub multi_varint: u32,
+    /// SOE_BUNDLES_*. Default: long from 254.
+    pub bundles: u32,
+    /// 1: a reliable message that begins with 00 gets one more in front, as an unreliable one does: UdpLibrary's rule. Version 3 sends it as it
+    /// is. Default: 0.
+    pub escape_reliable: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -199,7 +275,8 @@ const _: () = {
     assert!(offset_of!(soe_config, application_protocol) == 8);
     assert!(offset_of!(soe_config, cipher_key) == 24);
     assert!(offset_of!(soe_config, protocol_version) == 48);
-    assert!(size_of::<soe_config>() == 48 + 32 * 4);
+    assert!(offset_of!(soe_config, request_has_name) == 48 + 32 * 4);
+    assert!(size_of::<soe_config>() == 48 + 50 * 4);
 };
 
 // SAFETY: repr(C), struct_size first, integers and raw pointers only.
@@ -267,6 +344,24 @@ impl From<&Config> for soe_config {
             send_queue_bytes: config.send_queue_bytes,
             max_message: config.max_message,
             max_queued_events: config.max_queued_events,
+            request_has_name: config.request_has_name.into(),
+            disconnect_has_reason: config.disconnect_has_reason.into(),
+            accept_zero_crc: config.accept_zero_crc.into(),
+            passes_cover_raw: config.passes_cover_raw.into(),
+            compression_level: config.compression_level,
+            cipher_drop: config.cipher_drop,
+            cipher_scope: config.cipher_scope as u32,
+            heartbeat_by: config.heartbeat_by as u32,
+            answer_heartbeats: config.answer_heartbeats.into(),
+            probe: config.probe as u32,
+            net_status_by: config.net_status_by as u32,
+            ack_every_packet: config.ack_every_packet.into(),
+            ack_early: config.ack_early.into(),
+            thorough_peers: config.thorough_peers.into(),
+            allow_address_remap: config.allow_address_remap.into(),
+            multi_varint: config.multi_varint.into(),
+            bundles: config.bundles as u32,
+            escape_reliable: config.escape_reliable.into(),
         }
     }
 }
@@ -292,6 +387,27 @@ impl soe_config {
                 .into_iter()
                 .find(|flag| *flag as u32 == self.compression_flag)
                 .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
+            request_has_name: knob(self.request_has_name)?,
+            disconnect_has_reason: knob(self.disconnect_has_reason)?,
+            accept_zero_crc: knob(self.accept_zero_crc)?,
+            passes_cover_raw: knob(self.passes_cover_raw)?,
+            compression_level: self.compression_level,
+            cipher_drop: self.cipher_drop,
+            cipher_scope: super::cipher::scope(self.cipher_scope)?,
+            heartbeat_by: role(self.heartbeat_by)?,
+            answer_heartbeats: knob(self.answer_heartbeats)?,
+            probe: if knob(self.probe)? { Probe::NetStatus } else { Probe::Heartbeat },
+            net_status_by: role(self.net_status_by)?,
+            ack_every_packet: knob(self.ack_every_packet)?,
+            ack_early: knob(self.ack_early)?,
+            thorough_peers: knob(self.thorough_peers)?,
+            allow_address_remap: knob(self.allow_address_remap)?,
+            multi_varint: knob(self.multi_varint)?,
+            bundles: [Bundles::LongFrom254, Bundles::LongFrom255, Bundles::Short, Bundles::Never]
+                .into_iter()
+                .find(|bundles| *bundles as u32 == self.bundles)
+                .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
+            escape_reliable: knob(self.escape_reliable)?,
             compression_threshold: self.compression_threshold,
             max_inflated: self.max_inflated,
             // SAFETY: as asked of our caller.
@@ -337,6 +453,11 @@ fn knob(value: u32) -> Answer<bool> {
     }
 }
 
+/// SOE_ROLE_*
+fn role(value: u32) -> Answer<Role> {
+    [Role::Client, Role::Server, Role::Both].into_iter().find(|role| *role as u32 == value).ok_or(SOE_ERR_INVALID_ARGUMENT)
+}
+
 /// SOE_PASS_*
 pub(super) fn pass(value: u32) -> Answer<Pass> {
     let value = u8::try_from(value).or(Err(SOE_ERR_INVALID_ARGUMENT))?;
@@ -365,16 +486,14 @@ pub(super) unsafe fn name(name: *const c_char, len: u32) -> Answer<Option<Vec<u8
 ///   a larger one is zeroed.
 /// - preset: SOE_PRESET_*
 ///
-/// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: no such preset; SOE_ERR_UNSUPPORTED: the
-/// preset does not work yet.
+/// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE; SOE_ERR_INVALID_ARGUMENT: no such preset.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_config_init(config: *mut soe_config, struct_size: usize, preset: u32) -> soe_status {
-    status(match preset {
+    status(match Preset::ALL.into_iter().find(|known| *known as u32 == preset) {
         // SAFETY: by the rules of the header, for the size that the host names.
-        0 => unsafe { init_growable(config, struct_size, &soe_config::from(&Config::default())) },
-        1..=8 => Err(SOE_ERR_UNSUPPORTED),
-        _ => Err(SOE_ERR_INVALID_ARGUMENT),
+        Some(preset) => unsafe { init_growable(config, struct_size, &soe_config::from(&Config::preset(preset))) },
+        None => Err(SOE_ERR_INVALID_ARGUMENT),
     })
 }
 
@@ -383,10 +502,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_survive_the_way_to_c_and_back() {
-        let ours = Config::default();
-        // SAFETY: both pointers are NULL, with lengths of 0.
-        let back = unsafe { soe_config::from(&ours).config() }.expect("the defaults are valid");
-        assert_eq!(format!("{back:?}"), format!("{ours:?}"));
+    fn presets_survive_the_way_to_c_and_back() {
+        for preset in Preset::ALL {
+            let ours = Config::preset(preset);
+            // SAFETY: both pointers are NULL, with lengths of 0.
+            let back = unsafe { soe_config::from(&ours).config() }.expect("presets are valid");
+            assert_eq!(format!("{back:?}"), format!("{ours:?}"), "{preset:?}");
+        }
     }
 }

@@ -24,7 +24,8 @@ mod status;
 pub use address::{soe_addr, soe_family};
 pub use cipher::{soe_cipher, soe_cipher_direction, soe_cipher_scope};
 pub use config::{
-    soe_compression_flag, soe_config, soe_config_flag, soe_config_init, soe_congestion, soe_crc_seed_mode, soe_pass, soe_preset,
+    soe_bundles, soe_compression_flag, soe_config, soe_config_flag, soe_config_init, soe_congestion, soe_crc_seed_mode, soe_pass,
+    soe_preset, soe_probe, soe_role,
 };
 pub use datagram::soe_datagram;
 pub use event::{soe_channel, soe_ended_by, soe_event, soe_event_kind, soe_reason};

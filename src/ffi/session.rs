@@ -343,8 +343,8 @@ pub unsafe extern "C" fn soe_mux_connect(
 /// - options: read during the call only; NULL: all defaults, and the user data stays as it was set.
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STRUCT_SIZE, SOE_ERR_STALE_SESSION; SOE_ERR_STATE: it does not wait for this;
-/// SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a pass or flag that this version does not support; SOE_ERR_LIMIT:
-/// there are max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
+/// SOE_ERR_INVALID_ARGUMENT: a value outside its range; SOE_ERR_UNSUPPORTED: a flag that this version does not support; SOE_ERR_LIMIT: there are
+/// max_sessions; SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_session_accept(

@@ -11,7 +11,7 @@ use crate::cipher::Rc4;
 use crate::config::Config;
 use crate::event::{Channel, EndedBy, Event, EventKind, SessionId};
 use crate::pool::{Cursor, Place, Pool, Size};
-use crate::wire;
+use crate::wire::{self, opcode};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -32,7 +32,25 @@ pub(crate) struct Messages {
     channel: Channel,
     /// Each stands behind its length.
     bundled: bool,
+    /// It begins with a zero, and one more in front.
+    escaped: bool,
 }
+
+/// What a reliable payload holds, or an element of a bundle.
+enum Form {
+    Message {
+        escaped: bool,
+    },
+    /// Messages that are handed out as they stand.
+    Bundle,
+    /// Messages, some of them escaped, or bundles.
+    Nested,
+    /// A packet that has no business there.
+    Other,
+}
+
+/// Bundles inside bundles: a title's application may send one of its own, which is bundled with others.
+const DEEPEST: u32 = 4;
 
 /// One record of the queue.
 #[derive(Clone, Copy)]
@@ -104,6 +122,8 @@ pub(crate) struct EventQueue {
     bytes: u64,
     most_messages: usize,
     most_bytes: u64,
+    /// [`Config::escape_reliable`].
+    escapes: bool,
 }
 
 impl EventQueue {
@@ -120,6 +140,7 @@ impl EventQueue {
             bytes: 0,
             most_messages: config.max_queued_events as usize,
             most_bytes: config.max_queued_bytes,
+            escapes: config.escape_reliable,
         }
     }
 
@@ -148,19 +169,45 @@ impl EventQueue {
     /// Queues one message that stands in `payload`.
     #[inline]
     pub(crate) fn message(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) {
+        self.one_message(whose, time_us, channel, payload, false);
+    }
+
+    #[inline]
+    fn one_message(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8], escaped: bool) {
         let place = self.pool.append(&mut self.cursor, payload, Size::Large);
-        self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false });
+        self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false, escaped });
+    }
+
+    #[inline]
+    fn form(&self, payload: &[u8]) -> Form {
+        match payload {
+            [0, opcode::BUNDLE, body @ ..] => {
+                if self.escapes && !stands_plain(body) {
+                    Form::Nested
+                } else {
+                    Form::Bundle
+                }
+            }
+            [0, 0, ..] if self.escapes => Form::Message { escaped: true },
+            [0, _, ..] if self.escapes => Form::Other,
+            _ => Form::Message { escaped: false },
+        }
     }
 
     /// Queues one message in a buffer of its own, or the bundle in it. Returns how many messages that were, and whether all of it was well formed.
     pub(crate) fn owned(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, message: Vec<u8>) -> (u64, bool) {
-        let bundled = message.starts_with(&wire::BUNDLE_HEAD);
+        let (bundled, escaped) = match self.form(&message) {
+            Form::Message { escaped } => (false, escaped),
+            Form::Bundle => (true, false),
+            Form::Nested => return self.nested(whose, time_us, channel, &message[wire::BUNDLE_HEAD.len()..], 0),
+            Form::Other => return (0, false),
+        };
         let head = if bundled { wire::BUNDLE_HEAD.len() } else { 0 };
         let body = message.len() - head;
         let (count, intact) = if bundled { measure(&message[head..]) } else { (1, body) };
         if count > 0 {
             let place = Place { block: self.pool.adopt(message), offset: head as u32, len: intact as u32 };
-            self.messages(whose, time_us, Messages { place, count, channel, bundled });
+            self.messages(whose, time_us, Messages { place, count, channel, bundled, escaped });
         }
         (count.into(), intact == body)
     }
@@ -168,13 +215,35 @@ impl EventQueue {
     /// Queues what a reliable packet carries: a message, or the bundle in it. Returns as [`EventQueue::owned`].
     #[inline]
     pub(crate) fn payload(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) -> (u64, bool) {
-        match payload.strip_prefix(&wire::BUNDLE_HEAD) {
-            Some(body) => self.bundle(whose, time_us, channel, body),
-            None => {
-                self.message(whose, time_us, channel, payload);
+        match self.form(payload) {
+            Form::Bundle => self.bundle(whose, time_us, channel, &payload[wire::BUNDLE_HEAD.len()..]),
+            Form::Message { escaped } => {
+                self.one_message(whose, time_us, channel, payload, escaped);
                 (1, true)
             }
+            Form::Nested => self.nested(whose, time_us, channel, &payload[wire::BUNDLE_HEAD.len()..], 0),
+            Form::Other => (0, false),
         }
+    }
+
+    /// Queues the messages of a bundle one by one. Returns as [`EventQueue::owned`].
+    #[inline(never)]
+    fn nested(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8], depth: u32) -> (u64, bool) {
+        let (mut count, mut intact, mut rest) = (0, true, body);
+        while let Some((element, behind)) = wire::split_bundle(rest) {
+            let (messages, whole) = match self.form(element) {
+                Form::Message { escaped } => {
+                    self.one_message(whose, time_us, channel, element, escaped);
+                    (1, true)
+                }
+                Form::Bundle | Form::Nested if depth < DEEPEST => {
+                    self.nested(whose, time_us, channel, &element[wire::BUNDLE_HEAD.len()..], depth + 1)
+                }
+                Form::Bundle | Form::Nested | Form::Other => (0, false),
+            };
+            (count, intact, rest) = (count + messages, intact && whole, behind);
+        }
+        (count, intact && rest.is_empty())
     }
 
     /// An empty buffer for [`EventQueue::owned`]: one that holds `len` bytes if such a one is idle.
@@ -187,7 +256,7 @@ impl EventQueue {
         let (count, intact) = measure(body);
         if count > 0 {
             let place = self.pool.append(&mut self.cursor, &body[..intact], Size::Large);
-            self.messages(whose, time_us, Messages { place, count, channel, bundled: true });
+            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped: false });
         }
         (count.into(), intact == body.len())
     }
@@ -260,7 +329,9 @@ impl EventQueue {
         let (mut plain, mut events, mut bytes) = (None, self.handed, 0);
         let run = self.queue.waiting().iter().take_while(|record| {
             let Kind::Messages(messages) = record.kind else { return false };
-            let whole = messages.count as usize <= max - events && (plain == Some(record.session) || sessions.reads_plain(record.session));
+            let whole = !messages.escaped
+                && messages.count as usize <= max - events
+                && (plain == Some(record.session) || sessions.reads_plain(record.session));
             if whole {
                 plain = Some(record.session);
                 events += messages.count as usize;
@@ -302,6 +373,8 @@ impl EventQueue {
             self.bytes -= u64::from(messages.place.len - rest.place.len);
             if let Some(cipher) = cipher {
                 first.place = self.decipher(cipher, first.place);
+            } else if first.escaped {
+                first.place = first.place.skip(1);
             }
             self.hand(Record { kind: Kind::Messages(first), ..record }, first.count as usize);
             if rest.count == 0 {
@@ -464,6 +537,18 @@ fn measure(body: &[u8]) -> (u32, usize) {
     (messages, body.len() - rest.len())
 }
 
+/// No message of a bundle begins with a zero.
+fn stands_plain(body: &[u8]) -> bool {
+    let mut rest = body;
+    while let Some((message, behind)) = wire::split_bundle(rest) {
+        if message.first() == Some(&0) && message.len() > 1 {
+            return false;
+        }
+        rest = behind;
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -483,7 +568,7 @@ mod tests {
         let all: Vec<&[u8]> = vec![b"x", b"a", b"bc", b"", b"def", b"g", b"y"];
         for max in 1..=8 {
             for one_by_one in [0, 1, 2, usize::MAX] {
-                let (mut queue, mut sessions) = (EventQueue::new(&Config::default()), Sessions::new(1));
+                let (mut queue, mut sessions) = (EventQueue::new(&Config::default()), Sessions::new(1, false));
                 let whose = (SessionId::from_raw(1 << 24), 0);
                 queue.message(whose, 0, Channel::Reliable0, b"x");
                 assert_eq!(queue.bundle(whose, 0, Channel::Reliable0, body), (5, true));

@@ -13,13 +13,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::address::{Address, Family};
 use crate::cipher::{Cipher, Key};
 use crate::codec::Codec;
-use crate::config::{Config, CrcSeed, Pass};
+use crate::config::{Config, CrcSeed, MOST_DROPPED, Pass};
 use crate::error::Error;
 use crate::event::{Channel, Datagram, Disconnect, EndedBy, Event, SessionId};
 use crate::pool::Store;
 use crate::session::{Beginning, Ending, Session, Shared, State, Verdict};
 use crate::stats::Stats;
-use crate::wire::opcode;
+use crate::wire::{Lengths, opcode};
 
 use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
@@ -30,8 +30,6 @@ use timers::Timers;
 
 /// The latest time that a clock shows, in microseconds: 285 years. So that no sum of times overflows, nor one in nanoseconds.
 const LATEST: u64 = 1 << 53;
-/// Keystream bytes that a cipher may discard: nobody discards more than a few thousand, and each costs time.
-const MOST_DROPPED: u32 = 65_536;
 
 /// Choices for one connect; the default is the config's.
 #[derive(Clone, Debug, Default)]
@@ -228,6 +226,7 @@ impl Multiplexer {
             }
             seed => ChaCha12Rng::seed_from_u64(seed),
         };
+        let (address_key, half_open_key) = (rng.next_u64(), rng.next_u64());
         let shared = Shared {
             now: now_us.min(LATEST),
             out: Outbox::new(&config),
@@ -242,13 +241,14 @@ impl Multiplexer {
             struck: false,
             work: Vec::new(),
             sealed: Vec::new(),
+            lengths: Lengths::new(config.bundles),
             config,
         };
         let config = &shared.config;
         Ok(Multiplexer {
             codec: Codec::new(config),
-            sessions: Sessions::new(rng.next_u64()),
-            half_open: HalfOpenTable::new(rng.next_u64(), config.max_half_open, u64::from(config.connect_timeout_ms) * 1000),
+            sessions: Sessions::new(address_key, config.allow_address_remap),
+            half_open: HalfOpenTable::new(half_open_key, config.max_half_open, u64::from(config.connect_timeout_ms) * 1000),
             rng,
             patience: Patience::new(now_us.min(LATEST)),
             due: Vec::new(),
@@ -312,7 +312,7 @@ impl Multiplexer {
         match *datagram {
             [0, opcode::SESSION_REQUEST, ..] => self.session_request(from, datagram),
             [0, opcode::SESSION_RESPONSE, ..] => self.session_response(from, datagram),
-            [0, opcode::UNKNOWN_SENDER] => self.unknown_sender(from),
+            [0, opcode::UNKNOWN_SENDER, ..] => self.unknown_sender(from),
             [0, opcode::REMAP_CONNECTION, ..] => self.remap_connection(from, datagram),
             _ => {}
         }
@@ -553,7 +553,7 @@ impl Multiplexer {
             },
             is_client: open.client,
             session_id_on_wire: open.wire_id,
-            crc_seed: open.agreed.crc_seed,
+            crc_seed: open.agreed.sealing.seed(),
             crc_length: open.agreed.sealing.crc_length() as u8,
             protocol_version: open.agreed.version,
             udp_length: open.agreed.udp_length.into(),
@@ -610,11 +610,12 @@ impl Multiplexer {
     }
 }
 
-/// What has neither pass nor CRC, and is no session's: the four packets that begin or move one, and PortAlive. An UnknownSender says nothing else.
+/// What has neither pass nor CRC, and is no session's: the four packets that begin or move one, and PortAlive. An UnknownSender says nothing else, but EverQuest's
+/// has four zeros behind it.
 #[inline]
 fn is_contextless(datagram: &[u8]) -> bool {
     let [0, opcode, rest @ ..] = datagram else { return false };
-    opcode::CONTEXTLESS >> opcode.min(&31) & 1 == 1 && (*opcode != opcode::UNKNOWN_SENDER || rest.is_empty())
+    opcode::CONTEXTLESS >> opcode.min(&31) & 1 == 1 && (*opcode != opcode::UNKNOWN_SENDER || matches!(rest, [] | [0, 0, 0, 0]))
 }
 
 /// A SessionResponse, with the version.

@@ -36,6 +36,8 @@ pub(crate) struct Sessions {
     by_address: HashTable<u32>,
     by_secret: HashTable<u32>,
     hash: FixedState,
+    /// A RemapConnection may come from another host ([`crate::Config::allow_address_remap`]).
+    any_host: bool,
     open: u32,
     departed: u32,
     /// Where the last datagram's session was: they come in runs.
@@ -48,13 +50,14 @@ pub(crate) fn slot_of(id: SessionId) -> u32 {
 }
 
 impl Sessions {
-    pub(crate) fn new(hash_key: u64) -> Self {
+    pub(crate) fn new(hash_key: u64, any_host: bool) -> Self {
         Sessions {
             slots: Vec::new(),
             vacant: Vec::new(),
             by_address: HashTable::new(),
             by_secret: HashTable::new(),
             hash: FixedState::with_seed(hash_key),
+            any_host,
             open: 0,
             departed: 0,
             last: 0,
@@ -109,12 +112,10 @@ impl Sessions {
 
     /// The session is found by host, session id and CRC seed from now on: that is what a RemapConnection shows.
     pub(crate) fn link_secret(&mut self, id: SessionId) {
-        let Sessions { by_secret, hash, slots, .. } = self;
+        let Sessions { by_secret, hash, slots, any_host, .. } = self;
         let slot = slot_of(id);
-        let session = session_in(slots, slot);
-        by_secret.insert_unique(hash.hash_one(secret(&session.address, session.wire_id, session.agreed.crc_seed)), slot, |&slot| {
-            let session = session_in(slots, slot);
-            hash.hash_one(secret(&session.address, session.wire_id, session.agreed.crc_seed))
+        by_secret.insert_unique(hash.hash_one(secret_of(session_in(slots, slot), *any_host)), slot, |&slot| {
+            hash.hash_one(secret_of(session_in(slots, slot), *any_host))
         });
     }
 
@@ -133,7 +134,7 @@ impl Sessions {
             self.last = u32::MAX;
         }
         let Some(session) = self.get(id) else { return };
-        let (address, secret) = (session.address, secret(&session.address, session.wire_id, session.agreed.crc_seed));
+        let (address, secret) = (session.address, secret_of(session, self.any_host));
         self.unlink_address(slot, &address);
         if let Ok(entry) = self.by_secret.find_entry(self.hash.hash_one(secret), |&other| other == slot) {
             entry.remove();
@@ -196,11 +197,9 @@ impl Sessions {
 
     /// The session of a host that knows both session id and CRC seed.
     pub(crate) fn find_secret(&self, from: &Address, wire_id: u32, crc_seed: u32) -> Option<SessionId> {
-        let hash = self.hash.hash_one(secret(from, wire_id, crc_seed));
-        let found = self.by_secret.find(hash, |&slot| {
-            let session = session_in(&self.slots, slot);
-            session.address.same_host(from) && session.wire_id == wire_id && session.agreed.crc_seed == crc_seed
-        });
+        let wanted = secret(from, wire_id, crc_seed, self.any_host);
+        let found =
+            self.by_secret.find(self.hash.hash_one(wanted), |&slot| secret_of(session_in(&self.slots, slot), self.any_host) == wanted);
         found.map(|&slot| session_in(&self.slots, slot).id)
     }
 
@@ -277,6 +276,13 @@ fn session_in(slots: &[Slot], slot: u32) -> &Session {
     }
 }
 
-fn secret(address: &Address, wire_id: u32, crc_seed: u32) -> (Address, u32, u32) {
-    (Address { port: 0, ..*address }, wire_id, crc_seed)
+/// What a RemapConnection from this address shows: the host counts, unless any may be it.
+fn secret(address: &Address, wire_id: u32, crc_seed: u32, any_host: bool) -> (Address, u32, u32) {
+    let host = if any_host { Address::default() } else { Address { port: 0, ..*address } };
+    (host, wire_id, crc_seed)
+}
+
+/// What shows that it is this session's.
+fn secret_of(session: &Session, any_host: bool) -> (Address, u32, u32) {
+    secret(&session.address, session.wire_id, session.agreed.sealing.seed(), any_host)
 }

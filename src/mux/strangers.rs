@@ -3,9 +3,8 @@
 use super::half_open::HalfOpen;
 use super::{AcceptOptions, EndedBy, Kind, Multiplexer, SessionInfo, SessionState};
 use crate::address::{Address, Family};
-use crate::cipher::{Cipher, Direction};
 use crate::codec::Sealing;
-use crate::config::{MIN_UDP_LENGTH, Pass};
+use crate::config::MIN_UDP_LENGTH;
 use crate::error::Error;
 use crate::event::{SessionId, reason};
 use crate::session::{Agreement, Beginning, Ending, Session, State, count};
@@ -73,11 +72,13 @@ impl Multiplexer {
         }
         let config = &self.shared.config;
         let version_fits = config.protocol_version == 0 || request.version == config.protocol_version;
-        let name_fits = config.application_protocol.as_deref().is_none_or(|name| name == request.application_protocol);
+        let named = config.application_protocol.as_deref().filter(|_| config.has_names());
+        let name_fits = named.is_none_or(|name| request.application_protocol == Some(name));
+        let name = request.application_protocol.unwrap_or_default();
         let full = self.sessions.open() >= config.max_sessions;
         let mut newcomer = HalfOpen::new(*from, request.session_id, self.shared.now);
         if config.application_protocol.is_none() {
-            newcomer.application_protocol = Some(request.application_protocol.into());
+            newcomer.application_protocol = Some(name.into());
         }
         newcomer.request_len = datagram.len() as u16;
         newcomer.agreed = self.agree(request.version, request.udp_length, &AcceptOptions::default());
@@ -107,7 +108,7 @@ impl Multiplexer {
             if let Some(waiting) = self.half_open.get_mut(index) {
                 waiting.id = Some(id);
             }
-            self.shared.events.named((id, 0), self.shared.now, request.application_protocol, Kind::ConnectRequest);
+            self.shared.events.named((id, 0), self.shared.now, name, Kind::ConnectRequest);
             return;
         }
         self.respond(index);
@@ -122,7 +123,7 @@ impl Multiplexer {
         let config = &self.shared.config;
         let crc_length = options.crc_length.unwrap_or(config.crc_length);
         let sealing = Sealing::new(crc_seed, crc_length, options.passes.unwrap_or(config.passes));
-        Agreement { crc_seed, sealing, udp_length: udp_length.min(config.udp_length) as u16, version }
+        Agreement { sealing, udp_length: udp_length.min(config.udp_length) as u16, version }
     }
 
     /// Sends the SessionResponse to somebody who was accepted.
@@ -153,6 +154,7 @@ impl Multiplexer {
         let response = written(&newcomer.response(self.shared.config.udp_length), self.shared.config.confirm_has_version);
         self.reply(&response, newcomer.id, &newcomer.address);
         let (mut packet, mut datagram) = (Vec::new(), Vec::new());
+        let reason = Some(reason).filter(|_| self.shared.config.disconnect_has_reason);
         wire::Disconnect { session_id: newcomer.wire_id, reason }.write(&mut packet);
         self.codec.seal(&newcomer.agreed.sealing, &packet, &mut datagram);
         self.reply(&datagram, newcomer.id, &newcomer.address);
@@ -162,7 +164,7 @@ impl Multiplexer {
     ///
     /// # Errors
     /// [`Error::StaleSession`], [`Error::State`] where no request waits under this id, [`Error::InvalidArgument`] for more than 4 bytes of CRC,
-    /// [`Error::Unsupported`] for passes that this version does not support, [`Error::Limit`] where [`crate::Config::max_sessions`] are open.
+    /// [`Error::Limit`] where [`crate::Config::max_sessions`] are open.
     pub fn accept(&mut self, now_us: u64, session: SessionId, options: &AcceptOptions) -> Result<(), Error> {
         self.clock(now_us);
         let known = self.sessions.knows(session);
@@ -172,9 +174,6 @@ impl Multiplexer {
         }
         if options.crc_length.is_some_and(|length| length > 4) {
             return Err(Error::InvalidArgument);
-        }
-        if !matches!(options.passes, None | Some([Pass::None | Pass::Compress, Pass::None])) {
-            return Err(Error::Unsupported);
         }
         if self.sessions.open() >= self.shared.config.max_sessions {
             return Err(Error::Limit);
@@ -264,6 +263,7 @@ impl Multiplexer {
                     session.doubt(shared, Ending::Replaced);
                 }
             }
+            None if matches!(datagram, [0, opcode::HEARTBEAT]) && session.state != State::Connecting => session.bare_heartbeat(shared),
             None => count!(session, shared, dropped_crc),
         }
     }
@@ -310,7 +310,7 @@ impl Multiplexer {
             session.stats.bytes_sent = u64::from(waiting.responses) * response.len() as u64;
             session.open(shared, &waiting.agreed);
             if let Some(key) = waiting.cipher_key {
-                session.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
+                session.set_cipher(&shared.config.cipher(key));
             }
         }
         sessions.link_secret(id);
@@ -367,7 +367,7 @@ impl Multiplexer {
             state: if waiting.accepted { SessionState::Accepted } else { SessionState::Requested },
             is_client: false,
             session_id_on_wire: waiting.wire_id,
-            crc_seed: if waiting.responses > 0 { waiting.agreed.crc_seed } else { 0 },
+            crc_seed: if waiting.responses > 0 { waiting.agreed.sealing.seed() } else { 0 },
             crc_length: waiting.agreed.sealing.crc_length() as u8,
             protocol_version: waiting.agreed.version,
             udp_length: waiting.agreed.udp_length.into(),
@@ -386,7 +386,7 @@ impl Multiplexer {
 fn response_of(session_id: u32, agreed: &Agreement, udp_length: u32) -> SessionResponse {
     SessionResponse {
         session_id,
-        crc_seed: agreed.crc_seed,
+        crc_seed: agreed.sealing.seed(),
         crc_length: agreed.sealing.crc_length() as u8,
         passes: agreed.sealing.passes().map(|pass| pass as u8),
         udp_length,

@@ -14,13 +14,24 @@ const STRIDE_US: u64 = 50_000;
 /// Entries that a receiver which falls idle keeps room for.
 const KEPT: usize = 64;
 
+/// How packets ahead of their turn are acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Early {
+    /// Not before their turn.
+    Silently,
+    /// Within a stride of the last cumulative acknowledgement: the peer may misread what is farther apart.
+    InStrides,
+    /// However far ahead.
+    AtOnce,
+}
+
 /// What a receiver holds at most.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Packets past the next one in order.
     pub(crate) window: u64,
-    /// The peer reads acknowledgements however far apart. Else what is acknowledged in a short time is never farther apart than such peers can bear.
-    pub(crate) thorough: bool,
+    /// How what comes early is acknowledged.
+    pub(crate) acknowledges: Early,
     /// Bytes of packets that came early.
     pub(crate) early: usize,
     /// Bytes of one message.
@@ -28,7 +39,7 @@ pub(crate) struct Limits {
 }
 
 /// A packet that came ahead of its turn.
-struct Early {
+struct Waiting {
     fragment: bool,
     payload: Box<[u8]>,
 }
@@ -78,7 +89,7 @@ pub(crate) struct Receiver {
     /// The next sequence in order.
     next: u64,
     /// What came early, by distance from `next`.
-    early: VecDeque<Option<Early>>,
+    early: VecDeque<Option<Waiting>>,
     held: usize,
     held_bytes: usize,
     reassembly: Option<Reassembly>,
@@ -219,7 +230,7 @@ impl Receiver {
     /// What came early goes on from here.
     #[inline(never)]
     fn go_on(&mut self, limits: &Limits, now: u64, outlet: &mut impl Outlet) {
-        if self.held > 0 && !limits.thorough {
+        if self.held > 0 && limits.acknowledges == Early::InStrides {
             self.stride = self.stride.or(Some((self.said, now)));
         }
         self.early.pop_front();
@@ -242,7 +253,11 @@ impl Receiver {
             return Arrival::Beyond;
         }
         self.owe(now);
-        let acknowledge = limits.thorough || self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
+        let acknowledge = match limits.acknowledges {
+            Early::Silently => false,
+            Early::InStrides => self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE,
+            Early::AtOnce => true,
+        };
         self.keep(wire, ahead as usize, acknowledge, fragment, payload)
     }
 
@@ -262,7 +277,7 @@ impl Receiver {
             return Arrival::Duplicate;
         }
         self.held_bytes += payload.len();
-        *slot = Some(Early { fragment, payload: payload.into() });
+        *slot = Some(Waiting { fragment, payload: payload.into() });
         self.held += 1;
         Arrival::Early
     }
@@ -301,8 +316,10 @@ impl Receiver {
         }
     }
 
-    /// Says what is owed, at most `most`, with acknowledgements `delay` apart in the long run: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is owed.
-    pub(crate) fn acknowledge(&mut self, now: u64, delay: u64, most: usize, mut say: impl FnMut(Acknowledgement)) -> bool {
+    /// Says what is owed, at most `pace.most`: the cumulative acknowledgement, and single ones for what came early and is not covered by it. False where more is
+    /// owed.
+    pub(crate) fn acknowledge(&mut self, now: u64, pace: &Pace, mut say: impl FnMut(Acknowledgement)) -> bool {
+        let &Pace { delay, every_packet, most } = pace;
         let mut left = most;
         if let Some((_, since)) = self.stride
             && now >= since + STRIDE_US
@@ -310,7 +327,15 @@ impl Receiver {
             self.stride = (self.held > 0 || self.said + STRIDE < self.next).then_some((self.said, now));
         }
         if left > 0 && self.acknowledge_all {
-            self.said = self.reach();
+            let reach = self.reach();
+            if every_packet {
+                // The last one speaks for those that there is no room for.
+                for sequence in (self.said..reach.saturating_sub(1)).take(left - 1) {
+                    say(Acknowledgement::All(sequence as u16));
+                    left -= 1;
+                }
+            }
+            self.said = reach;
             self.acknowledge_all = self.said < self.next;
             say(Acknowledgement::All(self.said.wrapping_sub(1) as u16));
             left -= 1;
@@ -335,6 +360,16 @@ impl Receiver {
     }
 }
 
+/// How acknowledgements leave.
+pub(crate) struct Pace {
+    /// Time between them in the long run.
+    pub(crate) delay: u64,
+    /// Each packet in order has one of its own.
+    pub(crate) every_packet: bool,
+    /// So many at most now.
+    pub(crate) most: usize,
+}
+
 /// An acknowledgement on its way out.
 pub(crate) enum Acknowledgement {
     /// This packet and all before it.
@@ -347,7 +382,7 @@ pub(crate) enum Acknowledgement {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 8, early: 1000, thorough: true, message: 1000 };
+    const LIMITS: Limits = Limits { window: 8, early: 1000, acknowledges: Early::AtOnce, message: 1000 };
 
     impl Outlet for Vec<Vec<u8>> {
         fn packet(&mut self, payload: &[u8]) {
@@ -373,7 +408,7 @@ mod tests {
 
     fn said(receiver: &mut Receiver, now: u64) -> String {
         let mut said = String::new();
-        receiver.acknowledge(now, 0, 100, |ack| {
+        receiver.acknowledge(now, &Pace { delay: 0, every_packet: false, most: 100 }, |ack| {
             said += &match ack {
                 Acknowledgement::All(wire) => format!("all{wire} "),
                 Acknowledgement::One(wire) => format!("one{wire} "),

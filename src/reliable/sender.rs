@@ -7,7 +7,7 @@ use super::congestion::{Allowance, Departure, Path};
 use super::content::Content;
 use super::rtt::Rtt;
 use crate::pool::{Cursor, Place, Pool, Size};
-use crate::wire::{self, opcode};
+use crate::wire::{self, Lengths, opcode};
 
 /// Opcode and sequence.
 const HEAD: usize = 4;
@@ -38,6 +38,18 @@ pub(crate) struct Layout {
     pub(crate) payload: usize,
     /// Bytes of CRC behind each packet.
     pub(crate) tail: usize,
+    /// How messages share packets.
+    pub(crate) lengths: Lengths,
+    /// A message that begins with 00 gets one more in front.
+    pub(crate) escapes: bool,
+}
+
+impl Layout {
+    /// The message goes over the wire as it is, but for a cipher.
+    #[inline]
+    fn takes_as_is(&self, message: &[u8]) -> bool {
+        message[0] != 0 || !(self.escapes || message.starts_with(&wire::BUNDLE_HEAD))
+    }
 }
 
 /// A packet that was not acknowledged yet.
@@ -261,12 +273,12 @@ impl Sender {
     #[inline]
     pub(crate) fn join(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
         let Some(fill) = &mut self.fill else { return false };
-        let bundled = fill.bundled + wire::bundle_len_size(message.len()) + message.len();
-        if bundled > layout.payload {
+        let bundled = fill.bundled + layout.lengths.size(message.len()) + message.len();
+        if bundled > layout.payload || !layout.lengths.share(message.len()) || (layout.escapes && message[0] == 0) {
             return false;
         }
         let data = pool.data_mut(fill.block);
-        wire::push_bundle_len(message.len(), data);
+        layout.lengths.push(message.len(), data);
         data.extend_from_slice(message);
         (fill.bundled, fill.bundle) = (bundled, true);
         true
@@ -275,54 +287,64 @@ impl Sender {
     /// Opens a packet with a plain message that did not fit the one before. False where it takes more than that.
     #[inline]
     pub(crate) fn open(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
-        let alone = message.len() <= layout.payload && !message.starts_with(&wire::BUNDLE_HEAD);
+        let alone = message.len() <= layout.payload && layout.takes_as_is(message);
         if alone {
             self.close(layout, pool);
-            let bundled = 2 + wire::bundle_len_size(message.len()) + message.len();
-            let (data, start, block) = self.begin_packet(bundled, layout, pool);
+            let (data, start, block) = self.begin_packet(layout, pool);
             data.extend_from_slice(message);
-            self.fill = Some(Fill { block, start, bundled, first_len: message.len(), bundle: false });
+            self.begin_fill(block, start, message.len(), false, layout, pool);
         }
         alone
     }
 
-    /// Room for a packet that may become a bundle of `bundled` bytes: where its first message goes.
+    /// Room for a packet that may become a bundle: where its first message goes.
     #[inline]
-    fn begin_packet<'a>(&mut self, bundled: usize, layout: &Layout, pool: &'a mut Pool) -> (&'a mut Vec<u8>, usize, u32) {
-        let block = self.reserve(BEFORE.len() + layout.payload.max(bundled) + TAIL.len(), pool);
+    fn begin_packet<'a>(&mut self, layout: &Layout, pool: &'a mut Pool) -> (&'a mut Vec<u8>, usize, u32) {
+        let block = self.reserve(BEFORE.len() + layout.payload + TAIL.len(), pool);
         let data = pool.data_mut(block);
         data.extend_from_slice(&BEFORE);
         let start = data.len();
         (data, start, block)
     }
 
+    /// The packet in `block` is open for more messages, if its first one shares.
+    #[inline]
+    fn begin_fill(&mut self, block: u32, start: usize, first_len: usize, bundle: bool, layout: &Layout, pool: &mut Pool) {
+        let bundled = wire::BUNDLE_HEAD.len() + layout.lengths.size(first_len) + first_len;
+        self.fill = Some(Fill { block, start, bundled, first_len, bundle });
+        if !layout.lengths.share(first_len) {
+            self.close(layout, pool);
+        }
+    }
+
     /// Queues a message: into the open packet where it fits, else into one of its own or as many fragments as it needs.
     #[inline(never)]
     pub(crate) fn push(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let len = content.len();
-        let len_size = wire::bundle_len_size(len);
+        let len_size = layout.lengths.size(len);
         if let Some(fill) = &mut self.fill
             && fill.bundled + len_size + len <= layout.payload
+            && layout.lengths.share(len)
         {
             let data = pool.data_mut(fill.block);
-            wire::push_bundle_len(len, data);
+            layout.lengths.push(len, data);
             content.copy(data, len);
             fill.bundled += len_size + len;
             fill.bundle = true;
             return;
         }
         self.close(layout, pool);
-        let bundled = 2 + len_size + len;
-        let alone = if content.bundle_of_one() { bundled } else { len };
+        let bundle = content.bundle_of_one();
+        let alone = if bundle { wire::BUNDLE_HEAD.len() + len_size + len } else { len };
         if alone > layout.payload {
-            if content.bundle_of_one() {
-                content.wrap();
+            if bundle {
+                content.wrap(&layout.lengths);
             }
             return self.fragment(content, layout, pool);
         }
-        let (data, start, block) = self.begin_packet(bundled, layout, pool);
+        let (data, start, block) = self.begin_packet(layout, pool);
         content.copy(data, len);
-        self.fill = Some(Fill { block, start, bundled, first_len: len, bundle: content.bundle_of_one() });
+        self.begin_fill(block, start, len, bundle, layout, pool);
     }
 
     fn reserve(&mut self, len: usize, pool: &mut Pool) -> u32 {
@@ -356,8 +378,8 @@ impl Sender {
         let data = pool.data_mut(fill.block);
         let mut start = fill.start - HEAD;
         if fill.bundle {
-            let len_at = fill.start - wire::bundle_len_size(fill.first_len);
-            wire::write_bundle_len(fill.first_len, &mut data[len_at..fill.start]);
+            let len_at = fill.start - layout.lengths.size(fill.first_len);
+            layout.lengths.write(fill.first_len, &mut data[len_at..fill.start]);
             data[len_at - 2..len_at].copy_from_slice(&wire::BUNDLE_HEAD);
             start = len_at - 2 - HEAD;
         }

@@ -61,7 +61,8 @@ impl Session {
         let (by, code, tell) = ending.terms();
         if tell && self.state != State::Connecting {
             let (mut packet, mut datagram) = (Vec::new(), Vec::new());
-            wire::Disconnect { session_id: self.wire_id, reason: code }.write(&mut packet);
+            let reason = Some(code).filter(|_| shared.config.disconnect_has_reason);
+            wire::Disconnect { session_id: self.wire_id, reason }.write(&mut packet);
             codec.seal(&self.agreed.sealing, &packet, &mut datagram);
             self.reply(shared, &datagram);
         }

@@ -7,7 +7,7 @@ use crate::config::{Config, Congestion};
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
 use crate::pool::NONE;
-use crate::reliable::{Arrival, Limits, Losses, Outlet};
+use crate::reliable::{Arrival, Early, Limits, Losses, Outlet};
 use crate::wire::{self, Packet, Reliable, Unreadable, opcode};
 
 /// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
@@ -146,7 +146,9 @@ impl Session {
         match packet {
             Packet::MultiPacket(_) if depth == DEEPEST => self.malformed(shared)?,
             Packet::MultiPacket(body) => self.handle_elements(shared, body, depth + 1)?,
-            Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => return Err(Ending::Peer(disconnect.reason)),
+            Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => {
+                return Err(Ending::Peer(disconnect.reason.unwrap_or(0)));
+            }
             Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
             Packet::Heartbeat => self.heartbeat_received(shared),
             Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
@@ -166,7 +168,7 @@ impl Session {
             self.peer_shown(shared);
             return Ok(());
         }
-        for element in wire::multi_elements(body) {
+        for element in wire::multi_elements(body, shared.config.multi_varint) {
             match element {
                 Ok(element) => self.handle(shared, element, depth)?,
                 Err(wire::Malformed) => self.malformed(shared)?,
@@ -233,7 +235,12 @@ impl Session {
         }
         let Config { receive_window, max_message, udp_length, .. } = shared.config;
         let early = (receive_window * udp_length) as usize;
-        let limits = Limits { window: receive_window.into(), early, thorough: self.thorough, message: max_message as usize };
+        let acknowledges = match (shared.config.ack_early, self.thorough) {
+            (false, _) => Early::Silently,
+            (true, false) => Early::InStrides,
+            (true, true) => Early::AtOnce,
+        };
+        let limits = Limits { window: receive_window.into(), early, acknowledges, message: max_message as usize };
         let (whose, now) = (self.whose(), shared.now);
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
@@ -338,7 +345,7 @@ impl Session {
 
     /// The peer sends MultiPackets: it is not of soe-protocol's kind.
     fn peer_is_thorough(&mut self, shared: &mut Shared) {
-        if std::mem::replace(&mut self.thorough, true) {
+        if std::mem::replace(&mut self.thorough, true) || !shared.config.ack_early {
             return;
         }
         for channel in 0..CHANNELS {
@@ -361,15 +368,15 @@ impl Session {
         }
         match (self.client, first) {
             (true, _) => self.asked = self.asked.saturating_sub(1),
-            (false, true) => self.show(shared),
-            (false, false) => self.show_thorough(shared),
+            (false, true) if !shared.config.thorough_peers => self.show(shared),
+            (false, _) => self.show_thorough(shared),
         }
     }
 
     /// Tells the peer that this side is not of soe-protocol's kind either, with a MultiPacket of one heartbeat, which everybody understands. A client says it
     /// until it hears the same, a server in answer.
     pub(super) fn show_thorough(&mut self, shared: &mut Shared) {
-        if self.since_heartbeat(shared.now).is_some_and(|since| since > 0 && since < SHOW_US) {
+        if shared.config.thorough_peers || self.since_heartbeat(shared.now).is_some_and(|since| since > 0 && since < SHOW_US) {
             return;
         }
         self.show(shared);
@@ -414,8 +421,20 @@ impl Session {
         }
     }
 
-    /// A heartbeat is answered, unless it is the answer to one of this side's own.
+    /// A heartbeat without the right CRC, which some titles' servers send. Anybody could have sent it: it is answered, but it is neither an answer nor a sign of life.
+    pub(crate) fn bare_heartbeat(&mut self, shared: &mut Shared) {
+        let asked = self.asked;
+        if shared.config.answer_heartbeats && self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
+            self.send_heartbeat(shared, false);
+            self.asked = asked;
+        }
+    }
+
+    /// A heartbeat is answered, unless it is the answer to one of this side's own, or the title's sides take them in silence.
     fn heartbeat_received(&mut self, shared: &mut Shared) {
+        if !shared.config.answer_heartbeats {
+            return;
+        }
         let within = if self.asked > 0 { ANSWER_US } else { ECHO_US };
         self.asked = self.asked.saturating_sub(1);
         if self.since_heartbeat(shared.now).is_none_or(|since| since >= within) {

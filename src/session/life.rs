@@ -3,7 +3,7 @@
 use super::input::MALFORMED_SPAN_US;
 use super::{Agreement, CHANNELS, Closing, Connecting, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Sealing};
-use crate::config::{MIN_UDP_LENGTH, Pass};
+use crate::config::{Config, MIN_UDP_LENGTH, Pass, Probe};
 use crate::pool::NONE;
 use crate::reliable::{PROBE, Path};
 use crate::wire::{self, opcode};
@@ -51,12 +51,12 @@ impl Session {
     fn request(&mut self, shared: &mut Shared) {
         let mut datagram = std::mem::take(&mut shared.work);
         datagram.clear();
-        let version = if shared.config.protocol_version == 0 { 3 } else { shared.config.protocol_version };
+        let config = &shared.config;
         wire::SessionRequest {
-            version,
+            version: config.version_sent(),
             session_id: self.wire_id,
-            udp_length: shared.config.udp_length,
-            application_protocol: self.application_protocol(&shared.config),
+            udp_length: config.udp_length,
+            application_protocol: Some(self.application_protocol(config)).filter(|_| config.has_names()),
         }
         .write(&mut datagram);
         self.reply(shared, &datagram);
@@ -73,20 +73,17 @@ impl Session {
         let acceptable = self.state == State::Connecting
             && response.session_id == self.wire_id
             && response.crc_length <= 4
-            && response.udp_length >= MIN_UDP_LENGTH
-            && matches!(shared.config.protocol_version, 0 | 3);
-        let (true, [Ok(first @ (Pass::None | Pass::Compress)), Ok(Pass::None)]) = (acceptable, passes) else {
+            && response.udp_length >= MIN_UDP_LENGTH;
+        let (true, [Ok(first), Ok(second)]) = (acceptable, passes) else {
             return count!(self, shared, dropped_contextless);
         };
-        let passes = [first, Pass::None];
         if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting {
             self.rtt.handshake(shared.now - request_at, shared.now);
         }
         let agreement = Agreement {
-            crc_seed: response.crc_seed,
-            sealing: Sealing::new(response.crc_seed, response.crc_length, passes),
+            sealing: Sealing::new(response.crc_seed, response.crc_length, [first, second]),
             udp_length: response.udp_length.min(shared.config.udp_length) as u16,
-            version: response.version.unwrap_or(3),
+            version: response.version.unwrap_or(shared.config.version_sent()),
         };
         self.open(shared, &agreement);
         self.alive(shared, len);
@@ -110,6 +107,17 @@ impl Session {
         self.queue_control(shared, &HEARTBEAT);
     }
 
+    /// Asks for a sign of life with what peers of this title answer.
+    pub(super) fn probe(&mut self, shared: &mut Shared) {
+        match shared.config.probe {
+            Probe::Heartbeat => self.send_heartbeat(shared, true),
+            Probe::NetStatus => {
+                self.heartbeat_at = shared.now;
+                self.ask_net_status(shared);
+            }
+        }
+    }
+
     /// A heartbeat leaves in one form or another. What was asked long before will not be answered any more.
     pub(super) fn says_heartbeat(&mut self, now: u64, asks: bool) {
         let still = if self.since_heartbeat(now).is_some_and(|since| since < ANSWER_US) { self.asked } else { 0 };
@@ -124,10 +132,10 @@ impl Session {
 
     /// Asks the peer whether it is there. A peer that says it knows no session here may know it by another address.
     pub(super) fn ask(&mut self, shared: &mut Shared, ending: Ending) {
-        self.send_heartbeat(shared, true);
+        self.probe(shared);
         if ending == Ending::Unreachable {
             let mut datagram = Vec::new();
-            wire::RemapConnection { session_id: self.wire_id, crc_seed: self.agreed.crc_seed }.write(&mut datagram);
+            wire::RemapConnection { session_id: self.wire_id, crc_seed: self.agreed.sealing.seed() }.write(&mut datagram);
             self.reply(shared, &datagram);
         }
     }
@@ -162,18 +170,24 @@ impl Session {
         self.client && !self.understood && self.stats.datagrams_received < LITTLE && now <= self.received_at + OPENING_US
     }
 
-    fn heartbeat_due(&self, heartbeat_ms: u32) -> u64 {
-        if !self.client {
+    fn heartbeat_due(&self, config: &Config) -> u64 {
+        if config.heartbeat_ms == 0 || !config.heartbeat_by.is_for(self.client) {
             return u64::MAX;
         }
-        if heartbeat_ms > 0 && self.is_opening(self.heartbeat_at) {
-            // The server may not have heard the first one, and opens with it; nor may it know what kind this side is.
-            return self.heartbeat_at + REPEAT_US;
-        }
-        let quiet = after(self.sent_at, heartbeat_ms);
-        let unheard = after(self.received_at, heartbeat_ms);
         let repeat = if self.heartbeat_at == NEVER { 0 } else { self.heartbeat_at + REPEAT_US };
-        quiet.min(unheard).max(repeat)
+        if self.is_opening(self.heartbeat_at) {
+            // The server may not have heard the first one, and opens with it; nor may it know what kind this side is.
+            return repeat;
+        }
+        after(self.sent_at, config.heartbeat_ms).min(self.unheard_at(config)).max(repeat)
+    }
+
+    /// When a silent peer is asked: where it answers heartbeats, as early as it would be told; else not before its own should have come.
+    fn unheard_at(&self, config: &Config) -> u64 {
+        match config.probe {
+            Probe::Heartbeat => after(self.received_at, config.heartbeat_ms),
+            Probe::NetStatus => after(self.received_at, config.heartbeat_ms.max(config.inactivity_timeout_ms / 2)),
+        }
     }
 
     /// Some channel has a packet that its peer is believed to hold: only the path keeps it.
@@ -181,11 +195,11 @@ impl Session {
         self.senders.iter().any(|&sender| shared.senders.get(sender).is_some_and(|sender| sender.has_next(0)))
     }
 
-    fn net_status_due(&self, net_status_ms: u32) -> u64 {
+    fn net_status_due(&self, config: &Config) -> u64 {
         let asked_at = self.rare.as_ref().and_then(|rare| rare.net_status.asked_at);
         match asked_at {
-            None => u64::MAX,
-            Some(at) => after(at, net_status_ms),
+            Some(at) if config.net_status_by.is_for(self.client) => after(at, config.net_status_ms),
+            _ => u64::MAX,
         }
     }
 
@@ -208,9 +222,7 @@ impl Session {
             }
             State::Open | State::Closing => {}
         }
-        let mut at = after(self.received_at, config.inactivity_timeout_ms)
-            .min(self.heartbeat_due(config.heartbeat_ms))
-            .min(self.net_status_due(config.net_status_ms));
+        let mut at = after(self.received_at, config.inactivity_timeout_ms).min(self.heartbeat_due(config)).min(self.net_status_due(config));
         if let Some(rare) = rare {
             if let Some(doubt) = rare.doubt {
                 at = at.min(doubt.asked_at + REPEAT_US).min(doubt.since + patience(doubt.ending));
@@ -291,10 +303,16 @@ impl Session {
                 self.ask(shared, doubt.ending);
             }
         }
-        if self.heartbeat_due(shared.config.heartbeat_ms) <= now {
-            if self.is_opening(now) { self.show(shared) } else { self.send_heartbeat(shared, true) }
+        if self.heartbeat_due(&shared.config) <= now {
+            if self.is_opening(now) && !shared.config.thorough_peers {
+                self.show(shared);
+            } else if self.unheard_at(&shared.config) <= now {
+                self.probe(shared);
+            } else {
+                self.send_heartbeat(shared, true);
+            }
         }
-        if self.net_status_due(shared.config.net_status_ms) <= now {
+        if self.net_status_due(&shared.config) <= now {
             self.ask_net_status(shared);
         }
         self.repair(shared)?;

@@ -27,7 +27,7 @@ use crate::mux::timers::Timers;
 use crate::pool::{NONE, Place, Size, Store};
 use crate::reliable::{CHANNELS, Content, Layout, Path, Receiver, Rtt, Sender};
 use crate::stats::Stats;
-use crate::wire::opcode;
+use crate::wire::{Lengths, opcode};
 
 pub(crate) use ending::Ending;
 pub(crate) use input::Verdict;
@@ -38,6 +38,8 @@ const LEAST_QUEUED_DATAGRAMS: usize = 131;
 /// What all sessions of a multiplexer share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// How its bundles are measured.
+    pub(crate) lengths: Lengths,
     /// The host's clock, in microseconds, never backwards.
     pub(crate) now: u64,
     pub(crate) out: Outbox,
@@ -145,7 +147,6 @@ pub(crate) struct Beginning {
 /// What both sides agreed on.
 #[derive(Clone, Copy)]
 pub(crate) struct Agreement {
-    pub(crate) crc_seed: u32,
     pub(crate) sealing: Sealing,
     /// The smaller of both sides' values.
     pub(crate) udp_length: u16,
@@ -156,7 +157,7 @@ pub(crate) struct Agreement {
 impl Agreement {
     /// Nothing yet.
     pub(crate) fn none() -> Self {
-        Agreement { crc_seed: 0, sealing: Sealing::new(0, 0, [Pass::None; 2]), udp_length: MIN_UDP_LENGTH as u16, version: 0 }
+        Agreement { sealing: Sealing::new(0, 0, [Pass::None; 2]), udp_length: MIN_UDP_LENGTH as u16, version: 0 }
     }
 }
 
@@ -275,7 +276,7 @@ impl Session {
             blocked: false,
             acknowledged: 0,
             was_heard: false,
-            thorough: false,
+            thorough: config.thorough_peers,
             understood: false,
             asked: 0,
             gate_open: !config.cipher_by_host,
@@ -327,12 +328,12 @@ impl Session {
         }
         self.drop_rare();
         if let Some(key) = shared.config.cipher_key.clone() {
-            self.set_cipher(&Cipher { direction: Direction::Both, key: Some(key), drop: 0, scope: Default::default() });
+            self.set_cipher(&shared.config.cipher(key));
         }
         shared.stats.sessions_connected += 1;
         let name = self.application_protocol(&shared.config);
         shared.events.named(self.whose(), shared.now, name, Kind::Connected);
-        if shared.config.net_status_ms > 0 {
+        if shared.config.net_status_ms > 0 && shared.config.net_status_by.is_for(self.client) {
             self.ask_net_status(shared);
         }
         self.schedule(shared);
@@ -384,9 +385,10 @@ impl Session {
         }
     }
 
-    fn layout(&self, channel: usize) -> Layout {
+    fn layout(&self, shared: &Shared, channel: usize) -> Layout {
         let tail = self.agreed.sealing.crc_length();
-        Layout { channel: channel as u8, payload: usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion(), tail }
+        let payload = usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion();
+        Layout { channel: channel as u8, payload, tail, lengths: shared.lengths, escapes: shared.config.escape_reliable }
     }
 
     /// Bytes of reliable messages queued and unacknowledged.
@@ -423,7 +425,7 @@ impl Session {
     #[inline]
     fn join(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
         let Some(&sender) = self.senders.get(channel as usize).filter(|_| !self.blocked && self.ciphers.is_none()) else { return false };
-        let layout = self.layout(channel as usize);
+        let layout = self.layout(shared, channel as usize);
         shared.senders.get_mut(sender).is_some_and(|sender| sender.join(data, &layout, &mut shared.out.pool))
     }
 
@@ -444,13 +446,16 @@ impl Session {
 
     fn send_lossy(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> Result<(), Error> {
         let room = usize::from(self.agreed.udp_length) - self.agreed.sealing.crc_length();
+        let expansion = self.agreed.sealing.expansion();
         let shares = shared.config.multi_raw;
         match channel {
-            Channel::Unreliable if data.len() + usize::from(data[0] == 0) <= room => {
+            Channel::Unreliable
+                if data.len() + usize::from(data[0] == 0) + expansion * usize::from(shared.config.passes_cover_raw) <= room =>
+            {
                 let head: &[u8] = if data[0] == 0 { &[0] } else { &[] };
                 self.queue_lossy(shared, head, data, None, shares)
             }
-            Channel::Ordered | Channel::Ordered2 if data.len() + 4 + self.agreed.sealing.expansion() + self.zero(channel) <= room => {
+            Channel::Ordered | Channel::Ordered2 if data.len() + 4 + expansion + self.zero(channel) <= room => {
                 let second = usize::from(channel == Channel::Ordered2);
                 let stamp = self.ordered_out[second].wrapping_add(1);
                 let [high, low] = stamp.to_be_bytes();
@@ -475,7 +480,7 @@ impl Session {
             self.blocked = true;
             return Err(Error::WouldBlock);
         }
-        let layout = self.layout(channel);
+        let layout = self.layout(shared, channel);
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
@@ -486,7 +491,7 @@ impl Session {
         if let Some(sender) = shared.senders.get_mut(self.senders[channel])
             && (cipher.is_some() || !(sender.join(data, &layout, &mut shared.out.pool) || sender.open(data, &layout, &mut shared.out.pool)))
         {
-            sender.push(Content::new(data, cipher), &layout, &mut shared.out.pool);
+            sender.push(Content::new(data, cipher, layout.escapes), &layout, &mut shared.out.pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
             path.fed(shared.now);
@@ -512,7 +517,7 @@ impl Session {
         let offset = bytes.len();
         bytes.extend_from_slice(head);
         let cipher = channel.and_then(|channel| self.ciphers.as_mut()?.send.as_mut()?.of(channel));
-        let mut content = Content::new(data, cipher);
+        let mut content = Content::new(data, cipher, false);
         let len = content.len();
         content.copy(bytes, len);
         let len = bytes.len() - offset;

@@ -6,7 +6,7 @@ use super::{CHANNELS, Session, Shared, count, outlived};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::pool::{NONE, Place};
-use crate::reliable::{Acknowledgement, Allowance, Leave, Leaving, Sender};
+use crate::reliable::{Acknowledgement, Allowance, Leave, Leaving, Pace, Sender};
 use crate::wire::opcode;
 
 /// The longest packet that goes into a MultiPacket: peers of protocol version 3 misread a length of 255.
@@ -130,7 +130,9 @@ impl Session {
             let Some(slot) = flush.shared.receivers.get_mut(self.receivers[channel]) else { continue };
             let mut receiver = std::mem::take(slot);
             let most = flush.room() * ((self.room() - MULTI_HEAD.len()) / (1 + ACKNOWLEDGEMENT));
-            let all = receiver.acknowledge(flush.shared.now, flush.shared.config.ack_delay_us.into(), most, |acknowledgement| {
+            let Config { ack_delay_us, ack_every_packet, .. } = flush.shared.config;
+            let pace = Pace { delay: ack_delay_us.into(), every_packet: ack_every_packet, most };
+            let all = receiver.acknowledge(flush.shared.now, &pace, |acknowledgement| {
                 let (opcode, sequence) = match acknowledgement {
                     Acknowledgement::All(sequence) => (opcode::ACKNOWLEDGE_ALL, sequence),
                     Acknowledgement::One(sequence) => (opcode::ACKNOWLEDGE, sequence),
@@ -184,8 +186,8 @@ impl Session {
     }
 
     fn close_open_packet(&mut self, flush: &mut Flush<'_>, channel: usize) {
-        let layout = self.layout(channel);
         let shared = &mut *flush.shared;
+        let layout = self.layout(shared, channel);
         if self.path == NONE {
             self.path = shared.paths.take();
             if let Some(path) = shared.paths.get_mut(self.path) {

@@ -1,25 +1,91 @@
 //! MultiPackets, bundles and the lengths in front of their elements.
 
+use crate::config::Bundles;
+
 /// The rest of a container can't be read: an element is said to be longer than what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 /// First byte of a length that needs more than one.
 const LONG: u8 = 0xFF;
-/// The shortest element whose length bundles of ours say in three bytes. Readers differ on 254 in one byte (UdpLibrary's long form starts there,
-/// soe-protocol's at 255); all of them read the long form.
-const MEDIUM: usize = 254;
-/// The shortest whose length takes seven bytes: FF FF FF announces them.
+/// The shortest length that takes seven bytes: FF FF FF announces them.
 const LARGE: usize = 0xFFFF;
 
-/// The elements of a MultiPacket; `body` stands behind `00 03`. An overrun is the last item.
-pub(crate) fn multi_elements(body: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    // One byte, as in UdpLibrary. v3 peers read FF as the start of a longer length unless 00 follows, but none has an element that needs one.
-    elements(body, |rest| Some((usize::from(*rest.first()?), 1)))
+/// How the messages of a title's bundles are measured ([`Bundles`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths {
+    /// The shortest message whose length takes three bytes.
+    medium: usize,
+    /// The longest message that shares a packet.
+    longest: usize,
+}
+
+impl Lengths {
+    pub(crate) fn new(bundles: Bundles) -> Self {
+        let (medium, longest) = match bundles {
+            Bundles::LongFrom254 => (254, usize::MAX),
+            Bundles::LongFrom255 => (255, usize::MAX),
+            Bundles::Short => (255, 254),
+            Bundles::Never => (255, 0),
+        };
+        Lengths { medium, longest }
+    }
+
+    /// A message of `len` bytes may share a packet.
+    #[inline]
+    pub(crate) fn share(&self, len: usize) -> bool {
+        len <= self.longest
+    }
+
+    /// How many bytes [`Lengths::write`] writes.
+    #[inline]
+    pub(crate) fn size(&self, len: usize) -> usize {
+        match len {
+            _ if len < self.medium => 1,
+            ..LARGE => 3,
+            _ => 7,
+        }
+    }
+
+    /// Appends the length of a message.
+    #[inline]
+    pub(crate) fn push(&self, len: usize, out: &mut Vec<u8>) {
+        if len < self.medium {
+            return out.push(len as u8);
+        }
+        let mut head = [0; 7];
+        let size = self.write(len, &mut head);
+        out.extend_from_slice(&head[..size]);
+    }
+
+    /// Writes the length of a message to the front of `out`, which has room for it, and says how many bytes that took.
+    /// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
+    pub(crate) fn write(&self, len: usize, out: &mut [u8]) -> usize {
+        if len < self.medium {
+            out[0] = len as u8;
+            return 1;
+        }
+        let size = self.size(len);
+        // The value takes all bytes but the marks: 1 of 1, 2 of 3, 4 of 7.
+        let (marks, value) = out[..size].split_at_mut(size / 2);
+        marks.fill(LONG);
+        value.copy_from_slice(&(len as u32).to_be_bytes()[4 - value.len()..]);
+        size
+    }
+}
+
+/// The elements of a MultiPacket; `body` stands behind `00 03`. An overrun is the last item. Lengths have one byte, as in UdpLibrary, or are `varint`s.
+pub(crate) fn multi_elements(body: &[u8], varint: bool) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    elements(body, if varint { read_multi_varint } else { |rest| Some((usize::from(*rest.first()?), 1)) })
+}
+
+/// v3's emulators: as in a bundle, but FF is 255 where the element begins with 00, as all but raw messages do.
+fn read_multi_varint(from: &[u8]) -> Option<(usize, usize)> {
+    if let [LONG, 0, ..] = from { Some((255, 1)) } else { read_bundle_len(from) }
 }
 
 /// What follows each other behind a length that `read_len` reads, as a value and the bytes that it takes.
-fn elements(body: &[u8], read_len: impl Fn(&[u8]) -> Option<(usize, usize)>) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+fn elements(body: &[u8], read_len: fn(&[u8]) -> Option<(usize, usize)>) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     let mut rest = body;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -51,49 +117,13 @@ pub(crate) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
     bundle[head..].split_at_checked(len)
 }
 
-/// How many bytes [`write_bundle_len`] writes.
-#[inline]
-pub(crate) fn bundle_len_size(len: usize) -> usize {
-    match len {
-        0..MEDIUM => 1,
-        MEDIUM..LARGE => 3,
-        _ => 7,
-    }
-}
-
-/// Appends the length of an element.
-#[inline]
-pub(crate) fn push_bundle_len(len: usize, out: &mut Vec<u8>) {
-    if len < MEDIUM {
-        return out.push(len as u8);
-    }
-    let mut head = [0; 7];
-    let size = write_bundle_len(len, &mut head);
-    out.extend_from_slice(&head[..size]);
-}
-
-/// Writes the length of an element to the front of `out`, which has room for it, and says how many bytes that took.
-/// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
-pub(crate) fn write_bundle_len(len: usize, out: &mut [u8]) -> usize {
-    if len < MEDIUM {
-        out[0] = len as u8;
-        return 1;
-    }
-    let size = bundle_len_size(len);
-    // The value takes all bytes but the marks: 1 of 1, 2 of 3, 4 of 7.
-    let (marks, value) = out[..size].split_at_mut(size / 2);
-    marks.fill(LONG);
-    value.copy_from_slice(&(len as u32).to_be_bytes()[4 - value.len()..]);
-    size
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::tests::{h1emu, hex};
 
     fn multi(body: &str) -> Vec<Result<Vec<u8>, Malformed>> {
-        multi_elements(&hex(body)).map(|element| element.map(<[u8]>::to_vec)).collect()
+        multi_elements(&hex(body), false).map(|element| element.map(<[u8]>::to_vec)).collect()
     }
 
     fn bundle(body: &str) -> Vec<Result<Vec<u8>, Malformed>> {
@@ -169,26 +199,53 @@ mod tests {
     }
 
     #[test]
+    fn a_varint_of_a_multi_packet_is_255_in_front_of_a_packet_and_long_in_front_of_anything_else() {
+        let varint = |body: &str| {
+            multi_elements(&hex(body), true).map(|element| element.map(<[u8]>::to_vec)).collect::<Vec<Result<Vec<u8>, Malformed>>>()
+        };
+        let long = "ab".repeat(256);
+        assert_eq!(varint("04 00110005 02 0006"), ok(&["00110005", "0006"]));
+        assert_eq!(varint(&format!("ff 00{}", &long[4..])), ok(&[&format!("00{}", &long[4..])]));
+        assert_eq!(varint(&format!("ff 0100 {long} fe {}", &long[4..])), ok(&[&long, &long[4..]]));
+        assert_eq!(varint(&format!("ffffff 00000100 {long}")), ok(&[&long]));
+        assert_eq!(varint("ff"), vec![Err(Malformed)]);
+        assert_eq!(varint("ff 0100 ab"), vec![Err(Malformed)]);
+    }
+
+    #[test]
     fn lengths_take_one_three_or_seven_bytes_and_read_back() {
-        for (len, bytes) in [
-            (0, "00"),
-            (1, "01"),
-            (253, "fd"),
-            (254, "ff 00fe"),
-            (255, "ff 00ff"),
-            (256, "ff 0100"),
-            (65_534, "ff fffe"),
-            (65_535, "ffffff 0000ffff"),
-            (65_536, "ffffff 00010000"),
-            (0xFFFF_FFFF, "ffffff ffffffff"),
+        for (len, bytes, from_255) in [
+            (0, "00", "00"),
+            (1, "01", "01"),
+            (253, "fd", "fd"),
+            (254, "ff 00fe", "fe"),
+            (255, "ff 00ff", "ff 00ff"),
+            (256, "ff 0100", "ff 0100"),
+            (65_534, "ff fffe", "ff fffe"),
+            (65_535, "ffffff 0000ffff", "ffffff 0000ffff"),
+            (65_536, "ffffff 00010000", "ffffff 00010000"),
+            (0xFFFF_FFFF, "ffffff ffffffff", "ffffff ffffffff"),
         ] {
-            let mut out = [0xEE; 8];
-            let size = write_bundle_len(len, &mut out);
-            assert_eq!(out[..size], hex(bytes), "{len}");
-            assert!(out[size..].iter().all(|&byte| byte == 0xEE));
-            assert_eq!(bundle_len_size(len), size);
-            assert_eq!(read_bundle_len(&out), Some((len, size)));
-            (0..size).for_each(|cut| assert_eq!(read_bundle_len(&out[..cut]), None));
+            for (bundles, bytes) in [(Bundles::LongFrom254, bytes), (Bundles::LongFrom255, from_255), (Bundles::Short, from_255)] {
+                let (lengths, mut out, mut pushed) = (Lengths::new(bundles), [0xEE; 8], vec![0xEE]);
+                let size = lengths.write(len, &mut out);
+                lengths.push(len, &mut pushed);
+                assert_eq!((&out[..size], &pushed[1..]), (&hex(bytes)[..], &hex(bytes)[..]), "{len}");
+                assert!(out[size..].iter().all(|&byte| byte == 0xEE));
+                assert_eq!(lengths.size(len), size);
+                assert_eq!(read_bundle_len(&out), Some((len, size)));
+                (0..size).for_each(|cut| assert_eq!(read_bundle_len(&out[..cut]), None));
+            }
+        }
+    }
+
+    #[test]
+    fn a_title_says_which_messages_share() {
+        for (bundles, longest) in
+            [(Bundles::LongFrom254, 1 << 30), (Bundles::LongFrom255, 1 << 30), (Bundles::Short, 254), (Bundles::Never, 0)]
+        {
+            let lengths = Lengths::new(bundles);
+            assert_eq!((lengths.share(longest), lengths.share(longest + 1)), (true, longest == 1 << 30), "{bundles:?}");
         }
     }
 }

@@ -150,6 +150,16 @@ packet! {
     }
 }
 
+packet! {
+    /// The end of a session.
+    Disconnect: opcode::DISCONNECT => {
+        /// Of the session that ends: its proof.
+        session_id: u32,
+        /// One of [`crate::reason`], or a number that only the peer knows. EverQuest and very old peers say none.
+        reason: Option<u16>,
+    }
+}
+
 /// A client's wish for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SessionRequest<'a> {
@@ -159,51 +169,30 @@ pub(crate) struct SessionRequest<'a> {
     pub(crate) session_id: u32,
     /// The longest datagram that the client takes. Not checked here.
     pub(crate) udp_length: u32,
-    /// The name of what is spoken above this protocol, without its NUL; at most 255 bytes.
-    pub(crate) application_protocol: &'a [u8],
+    /// The name of what is spoken above this protocol, without its NUL; at most 255 bytes. `None` where there is none, as in version 2: not even its NUL.
+    pub(crate) application_protocol: Option<&'a [u8]>,
 }
 
 impl<'a> SessionRequest<'a> {
-    /// `None` for another opcode, where a field is cut off, and for a name that is too long or has no end. A request without any byte of name
-    /// is version 2's, and reads as an empty one.
+    /// `None` for another opcode, where a field is cut off, and for a name that is too long or has no end. Version 2 has no names: what stands there is ignored.
     pub(crate) fn read(packet: &'a [u8]) -> Option<Self> {
         let mut from = fields(packet, opcode::SESSION_REQUEST)?;
         let (version, session_id, udp_length) = (Field::get(&mut from)?, Field::get(&mut from)?, Field::get(&mut from)?);
-        let end = if from.is_empty() { 0 } else { from.iter().position(|&byte| byte == 0)? };
-        (end <= MAX_NAME).then_some(SessionRequest { version, session_id, udp_length, application_protocol: &from[..end] })
+        let named = version != 2 && !from.is_empty();
+        let application_protocol = if named { Some(&from[..from.iter().position(|&byte| byte == 0)?]) } else { None };
+        let request = SessionRequest { version, session_id, udp_length, application_protocol };
+        application_protocol.is_none_or(|name| name.len() <= MAX_NAME).then_some(request)
     }
 
-    /// Appends the packet, always with the NUL.
+    /// Appends the packet.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.put_slice(&[0, opcode::SESSION_REQUEST]);
         [self.version, self.session_id].put(out);
         self.udp_length.put(out);
-        out.put_slice(self.application_protocol);
-        out.put_u8(0);
-    }
-}
-
-/// The end of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Disconnect {
-    /// Of the session that ends: its proof.
-    pub(crate) session_id: u32,
-    /// One of [`crate::reason`], or a number that only the peer knows.
-    pub(crate) reason: u16,
-}
-
-impl Disconnect {
-    /// `None` for another opcode, or where the session id is cut off. Very old peers send no reason: 0.
-    pub(crate) fn read(packet: &[u8]) -> Option<Self> {
-        let mut from = fields(packet, opcode::DISCONNECT)?;
-        Some(Disconnect { session_id: Field::get(&mut from)?, reason: u16::get(&mut from).unwrap_or(0) })
-    }
-
-    /// Appends the packet, always with the reason.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.put_slice(&[0, opcode::DISCONNECT]);
-        self.session_id.put(out);
-        self.reason.put(out);
+        if let Some(name) = self.application_protocol {
+            out.put_slice(name);
+            out.put_u8(0);
+        }
     }
 }
 
@@ -239,11 +228,11 @@ mod tests {
 
     #[test]
     fn session_requests_are_the_known_bytes() {
-        let request = SessionRequest { version: 3, session_id: 5_467_392, udp_length: 512, application_protocol: b"TestProtocol" };
+        let request = SessionRequest { version: 3, session_id: 5_467_392, udp_length: 512, application_protocol: Some(b"TestProtocol") };
         let known = "0001 00000003 00536d00 00000200 5465737450726f746f636f6c 00";
         assert_eq!(written(|out| request.write(out)), hex(known));
         assert_eq!(SessionRequest::read(&hex(known)), Some(request));
-        let h1 = SessionRequest { version: 3, session_id: 0x3c17_8c63, udp_length: 512, application_protocol: b"LoginUdp_9" };
+        let h1 = SessionRequest { version: 3, session_id: 0x3c17_8c63, udp_length: 512, application_protocol: Some(b"LoginUdp_9") };
         let known = &h1emu()["pack"]["session_request(id=0x3c178c63,ver=3,udp=512,LoginUdp_9)"];
         assert_eq!(written(|out| h1.write(out)), hex(known.as_str().unwrap()));
     }
@@ -252,9 +241,9 @@ mod tests {
     fn the_name_of_a_session_request_ends_with_its_first_nul() {
         let read = |name: &[u8]| {
             let packet = [&hex("0001 00000003 00000001 00000200"), name].concat();
-            SessionRequest::read(&packet).map(|request| request.application_protocol.to_vec())
+            SessionRequest::read(&packet).map(|request| request.application_protocol.unwrap_or(b"none").to_vec())
         };
-        assert_eq!(read(b""), Some(vec![]), "version 2 has no name");
+        assert_eq!(read(b""), Some(b"none".to_vec()), "some titles have no name");
         assert_eq!(read(b"\0"), Some(vec![]));
         assert_eq!(read(b"a\0"), Some(b"a".to_vec()));
         assert_eq!(read(b"a\0b\0"), Some(b"a".to_vec()));
@@ -264,6 +253,16 @@ mod tests {
             assert_eq!(read(&name), None, "{length} without NUL");
             name.push(0);
             assert_eq!(read(&name).is_some(), taken, "{length}");
+        }
+    }
+
+    #[test]
+    fn version_2_has_no_name_whatever_stands_there() {
+        let request = SessionRequest { version: 2, session_id: 0x7780_A016, udp_length: 512, application_protocol: None };
+        let known = hex("0001 00000002 7780a016 00000200");
+        assert_eq!(written(|out| request.write(out)), known);
+        for behind in ["", "00", "6100", "61"] {
+            assert_eq!(SessionRequest::read(&[&known[..], &hex(behind)].concat()), Some(request), "{behind}");
         }
     }
 
@@ -301,9 +300,11 @@ mod tests {
 
     #[test]
     fn disconnects_are_the_known_bytes_and_may_lack_a_reason() {
-        assert_layout!(Disconnect, Disconnect { session_id: 5, reason: 6 }, "0005 00000005 0006", 6);
-        assert_eq!(Disconnect::read(&hex("0005 00000005")), Some(Disconnect { session_id: 5, reason: 0 }));
-        assert_eq!(Disconnect::read(&hex("0005 00000005 06")), Some(Disconnect { session_id: 5, reason: 0 }));
+        assert_layout!(Disconnect, Disconnect { session_id: 5, reason: Some(6) }, "0005 00000005 0006", 6);
+        let none = Disconnect { session_id: 5, reason: None };
+        assert_eq!(written(|out| none.write(out)), hex("0005 00000005"));
+        assert_eq!(Disconnect::read(&hex("0005 00000005")), Some(none));
+        assert_eq!(Disconnect::read(&hex("0005 00000005 06")), Some(none));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod container;
 mod layout;
 mod packet;
 
-pub(crate) use container::{Malformed, bundle_len_size, multi_elements, push_bundle_len, split_bundle, write_bundle_len};
+pub(crate) use container::{Lengths, Malformed, multi_elements, split_bundle};
 pub(crate) use layout::{Disconnect, NetStatusReply, NetStatusRequest, RemapConnection, SessionRequest, SessionResponse};
 pub(crate) use packet::{Packet, Reliable, Unreadable, read};
 

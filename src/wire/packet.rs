@@ -70,7 +70,8 @@ pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
         // A message that starts with 00 gets one more in front.
         [0, 0, ..] => return Ok(Packet::Unreliable(&packet[1..])),
         [0, opcode, body @ ..] => (*opcode, body),
-        [0] | [] => return Err(Unreadable::Malformed),
+        [] => return Err(Unreadable::Malformed),
+        // One byte alone is a message, a zero too: UdpLibrary takes it so.
         _ => return Ok(Packet::Unreliable(packet)),
     };
     let read = match opcode {
@@ -125,14 +126,20 @@ mod tests {
             Some(Reliable { channel: 0, fragment: true, sequence: 0xFFFF, payload: &hex("00000009 010203") })
         );
         assert_eq!(read(&pack("ordered(0x1b,1,010203)")), Ok(Packet::Ordered { second: true, stamp: 1, payload: &bytes }));
-        assert_eq!(read(&hex("0005 00000005 0006")), Ok(Packet::Disconnect(Disconnect { session_id: 5, reason: 6 })));
+        assert_eq!(read(&hex("0005 00000005 0006")), Ok(Packet::Disconnect(Disconnect { session_id: 5, reason: Some(6) })));
     }
 
     #[test]
     fn a_first_byte_other_than_zero_is_a_message_and_one_zero_is_stripped() {
-        for (packet, message) in
-            [("01", "01"), ("42 01020304", "42 01020304"), ("ff", "ff"), ("0000", "00"), ("0000 09ff00", "0009ff00"), ("000000", "0000")]
-        {
+        for (packet, message) in [
+            ("00", "00"),
+            ("01", "01"),
+            ("42 01020304", "42 01020304"),
+            ("ff", "ff"),
+            ("0000", "00"),
+            ("0000 09ff00", "0009ff00"),
+            ("000000", "0000"),
+        ] {
             assert_eq!(read(&hex(packet)), Ok(Packet::Unreliable(&hex(message))), "{packet}");
         }
     }
@@ -145,7 +152,7 @@ mod tests {
             let packet = [&[0, opcode][..], &payload].concat();
             if let channel @ 0..8 = opcode.wrapping_sub(0x09) {
                 let (fragment, channel) = (channel >= 4, usize::from(channel % 4));
-                for length in 0..packet.len() {
+                for length in (0..packet.len()).filter(|length| *length != 1) {
                     let cut = &packet[..length];
                     let payload = packet[..length].get(4..).filter(|payload| !fragment || !payload.is_empty());
                     let expected = payload.map(|payload| Reliable { channel, fragment, sequence: 0xABAB, payload });
@@ -157,7 +164,7 @@ mod tests {
             let (kind, shortest) = match opcode {
                 0x01 | 0x02 | 0x1D | 0x1E => (Ok(Packet::Contextless), 2),
                 0x03 => (Ok(Packet::MultiPacket(&payload)), 2),
-                0x05 => (Ok(Packet::Disconnect(Disconnect { session_id: 0xABAB_ABAB, reason: 0xABAB })), 6),
+                0x05 => (Ok(Packet::Disconnect(Disconnect { session_id: 0xABAB_ABAB, reason: Some(0xABAB) })), 6),
                 0x06 => (Ok(Packet::Heartbeat), 2),
                 0x07 => (Ok(Packet::NetStatusRequest(NetStatusRequest::read(&packet).unwrap())), 40),
                 0x08 => (Ok(Packet::NetStatusReply(NetStatusReply::read(&packet).unwrap())), 40),
@@ -168,7 +175,7 @@ mod tests {
                 _ => (Err(UnknownOpcode), 2),
             };
             assert_eq!(read(&packet), kind, "{opcode:#04x}");
-            for length in 0..packet.len() {
+            for length in (0..packet.len()).filter(|length| *length != 1) {
                 let cut = read(&packet[..length]);
                 match kind {
                     Err(unknown) if length >= 2 => assert_eq!(cut, Err(unknown)),
