@@ -932,6 +932,15 @@ typedef struct soe_config {
    * is. Default: 0.
    */
   uint32_t escape_reliable;
+  /**
+   * 1: the SessionResponse says the smaller of both UDP lengths, as UdpLibrary's does, whose clients take what it says; 0: this side's own.
+   * Default: 0.
+   */
+  uint32_t confirm_smaller_length;
+  /**
+   * 1: a NetStatus request is answered. Default: 1.
+   */
+  uint32_t answer_net_status;
 } soe_config;
 
 /**

@@ -133,6 +133,8 @@ pub struct Config {
     pub disconnect_has_reason: bool,
     /// True: the SessionResponse ends with the version (21 bytes), false: it does not (17). Both are read.
     pub confirm_has_version: bool,
+    /// True: the SessionResponse says the smaller of both UDP lengths, as UdpLibrary's does, whose clients take what it says. False: this side's own.
+    pub confirm_smaller_length: bool,
     /// The largest datagram that this side takes, in bytes, CRC included: 16..=16,384. A session uses the smaller of both sides' values, and takes away from it
     /// what the CRC and the passes add.
     pub udp_length: u32,
@@ -193,10 +195,12 @@ pub struct Config {
     pub inactivity_timeout_ms: u32,
     /// How long a disconnect with flush waits for acknowledgements.
     pub flush_timeout_ms: u32,
-    /// How often NetStatus is asked; 0: never (v3 peers other than ours may end a session over it). Answered always.
+    /// How often NetStatus is asked; 0: never (v3 peers other than ours may end a session over it).
     pub net_status_ms: u32,
     /// Who asks.
     pub net_status_by: Role,
+    /// A NetStatus request is answered.
+    pub answer_net_status: bool,
     /// How long an unacknowledged packet may stay so before the session ends with reason 8; 0: for ever.
     pub unacknowledged_timeout_ms: u32,
     /// How far apart acknowledgements are in a transfer: v3 peers expect no more than 2 ms. The first ones leave with the next drain. 0: all of them do.
@@ -251,6 +255,7 @@ impl Default for Config {
             request_has_name: true,
             disconnect_has_reason: true,
             confirm_has_version: true,
+            confirm_smaller_length: false,
             udp_length: 512,
             crc_length: 2,
             crc_seed: CrcSeed::Random,
@@ -282,6 +287,7 @@ impl Default for Config {
             flush_timeout_ms: 5_000,
             net_status_ms: 0,
             net_status_by: Role::Both,
+            answer_net_status: true,
             unacknowledged_timeout_ms: 0,
             ack_delay_us: 2_000,
             ack_every_packet: false,

@@ -85,6 +85,7 @@ impl Config {
             },
             Preset::FreeRealms => Config {
                 passes: [Pass::Compress, Pass::None],
+                compression_level: 6,
                 // Its own 29 s leave one second, and one chance, before the 30 s after which the other side gives up.
                 heartbeat_ms: 20_000,
                 unacknowledged_timeout_ms: 120_000,
@@ -97,6 +98,7 @@ impl Config {
                 passes: [Pass::Compress, Pass::Xor],
                 compression_flag: CompressionFlag::Trailing,
                 compression_threshold: 100,
+                compression_level: 6,
                 max_inflated: 800,
                 heartbeat_ms: 15_000,
                 inactivity_timeout_ms: 46_000,
@@ -164,6 +166,7 @@ impl Config {
 /// What all have in common that speak to UdpLibrary itself: sections 6 to 10 of its specification.
 fn udp_library() -> Config {
     Config {
+        confirm_smaller_length: true,
         passes_cover_raw: true,
         escape_reliable: true,
         multi_raw: true,

@@ -3,6 +3,8 @@
 //! A pass transforms what stands behind the clear prefix, and may change its length. Pass 0 is done first and undone last. The contextless
 //! packets (SessionRequest, SessionResponse, UnknownSender, RemapConnection) have neither pass nor CRC and never come through here.
 
+#[cfg(test)]
+mod vectors;
 mod xor;
 mod zlib;
 

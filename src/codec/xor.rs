@@ -134,12 +134,12 @@ mod tests {
         for seed in [0, 5, 0x89AB_CDEF] {
             let stream = KeyStream::default().of(seed, 40).to_vec();
             for len in 0..40 {
-                let plain: Vec<u8> = (0..len).map(|i| i * 7).collect();
+                let plain: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
                 let (mut a, mut b) = (plain.clone(), plain.clone());
                 xor(seed, &mut a);
                 undo_xor(seed, &mut a);
-                xor_buffer(seed, &stream[..len as usize], &mut b);
-                undo_xor_buffer(seed, &stream[..len as usize], &mut b);
+                xor_buffer(seed, &stream[..len], &mut b);
+                undo_xor_buffer(seed, &stream[..len], &mut b);
                 assert_eq!((&a, &b), (&plain, &plain), "{len} bytes, seed {seed:#x}");
             }
         }

@@ -268,6 +268,11 @@ pub struct soe_config {
     /// 1: a reliable message that begins with 00 gets one more in front, as an unreliable one does: UdpLibrary's rule. Version 3 sends it as it
     /// is. Default: 0.
     pub escape_reliable: u32,
+    /// 1: the SessionResponse says the smaller of both UDP lengths, as UdpLibrary's does, whose clients take what it says; 0: this side's own.
+    /// Default: 0.
+    pub confirm_smaller_length: u32,
+    /// 1: a NetStatus request is answered. Default: 1.
+    pub answer_net_status: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -276,7 +281,7 @@ const _: () = {
     assert!(offset_of!(soe_config, cipher_key) == 24);
     assert!(offset_of!(soe_config, protocol_version) == 48);
     assert!(offset_of!(soe_config, request_has_name) == 48 + 32 * 4);
-    assert!(size_of::<soe_config>() == 48 + 50 * 4);
+    assert!(size_of::<soe_config>() == 48 + 52 * 4);
 };
 
 // SAFETY: repr(C), struct_size first, integers and raw pointers only.
@@ -362,6 +367,8 @@ impl From<&Config> for soe_config {
             multi_varint: config.multi_varint.into(),
             bundles: config.bundles as u32,
             escape_reliable: config.escape_reliable.into(),
+            confirm_smaller_length: config.confirm_smaller_length.into(),
+            answer_net_status: config.answer_net_status.into(),
         }
     }
 }
@@ -408,6 +415,8 @@ impl soe_config {
                 .find(|bundles| *bundles as u32 == self.bundles)
                 .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
             escape_reliable: knob(self.escape_reliable)?,
+            confirm_smaller_length: knob(self.confirm_smaller_length)?,
+            answer_net_status: knob(self.answer_net_status)?,
             compression_threshold: self.compression_threshold,
             max_inflated: self.max_inflated,
             // SAFETY: as asked of our caller.

@@ -4,7 +4,7 @@ use super::half_open::HalfOpen;
 use super::{AcceptOptions, EndedBy, Kind, Multiplexer, SessionInfo, SessionState};
 use crate::address::{Address, Family};
 use crate::codec::Sealing;
-use crate::config::MIN_UDP_LENGTH;
+use crate::config::{Config, MIN_UDP_LENGTH};
 use crate::error::Error;
 use crate::event::{SessionId, reason};
 use crate::session::{Agreement, Beginning, Ending, Session, State, count};
@@ -47,8 +47,7 @@ impl Multiplexer {
             let Multiplexer { sessions, shared, .. } = self;
             let Some(session) = sessions.get_mut(id) else { return };
             if session.wire_id == request.session_id && !session.client {
-                let response = response_of(session.wire_id, &session.agreed, shared.config.udp_length);
-                let datagram = written(&response, shared.config.confirm_has_version);
+                let datagram = response(session.wire_id, &session.agreed, &shared.config);
                 return session.reply(shared, &datagram);
             }
             if session.state == State::Connecting {
@@ -135,9 +134,8 @@ impl Multiplexer {
         }
         waiting.responses = waiting.responses.saturating_add(1);
         waiting.responded_at = self.shared.now;
-        let response = waiting.response(self.shared.config.udp_length);
+        let datagram = response(waiting.wire_id, &waiting.agreed, &self.shared.config);
         let (id, to) = (waiting.id, waiting.address);
-        let datagram = written(&response, self.shared.config.confirm_has_version);
         self.reply(&datagram, id, &to);
     }
 
@@ -151,8 +149,8 @@ impl Multiplexer {
     /// A SessionResponse, so that the client can check what follows, and a Disconnect behind it.
     fn turn_away(&mut self, newcomer: &HalfOpen, reason: u16) {
         self.shared.stats.requests_refused += 1;
-        let response = written(&newcomer.response(self.shared.config.udp_length), self.shared.config.confirm_has_version);
-        self.reply(&response, newcomer.id, &newcomer.address);
+        let granted = response(newcomer.wire_id, &newcomer.agreed, &self.shared.config);
+        self.reply(&granted, newcomer.id, &newcomer.address);
         let (mut packet, mut datagram) = (Vec::new(), Vec::new());
         let reason = Some(reason).filter(|_| self.shared.config.disconnect_has_reason);
         wire::Disconnect { session_id: newcomer.wire_id, reason }.write(&mut packet);
@@ -291,7 +289,7 @@ impl Multiplexer {
             return None;
         }
         let Multiplexer { sessions, shared, .. } = self;
-        let response = written(&waiting.response(shared.config.udp_length), shared.config.confirm_has_version);
+        let granted = response(waiting.wire_id, &waiting.agreed, &shared.config);
         let beginning = Beginning {
             address: waiting.address,
             client: false,
@@ -307,7 +305,7 @@ impl Multiplexer {
             session.stats.datagrams_received = waiting.responses.into();
             session.stats.datagrams_sent = waiting.responses.into();
             session.stats.bytes_received = u64::from(waiting.responses) * u64::from(waiting.request_len);
-            session.stats.bytes_sent = u64::from(waiting.responses) * response.len() as u64;
+            session.stats.bytes_sent = u64::from(waiting.responses) * granted.len() as u64;
             session.open(shared, &waiting.agreed);
             if let Some(key) = waiting.cipher_key {
                 session.set_cipher(&shared.config.cipher(key));
@@ -383,25 +381,17 @@ impl Multiplexer {
     }
 }
 
-fn response_of(session_id: u32, agreed: &Agreement, udp_length: u32) -> SessionResponse {
+/// The SessionResponse to a client that is granted this.
+fn response(session_id: u32, agreed: &Agreement, config: &Config) -> Vec<u8> {
+    let mut datagram = Vec::new();
     SessionResponse {
         session_id,
         crc_seed: agreed.sealing.seed(),
         crc_length: agreed.sealing.crc_length() as u8,
         passes: agreed.sealing.passes().map(|pass| pass as u8),
-        udp_length,
-        version: Some(agreed.version),
+        udp_length: if config.confirm_smaller_length { agreed.udp_length.into() } else { config.udp_length },
+        version: Some(agreed.version).filter(|_| config.confirm_has_version),
     }
-}
-
-impl HalfOpen {
-    fn response(&self, udp_length: u32) -> SessionResponse {
-        response_of(self.wire_id, &self.agreed, udp_length)
-    }
-}
-
-fn written(response: &SessionResponse, with_version: bool) -> Vec<u8> {
-    let mut datagram = Vec::new();
-    SessionResponse { version: response.version.filter(|_| with_version), ..*response }.write(&mut datagram);
+    .write(&mut datagram);
     datagram
 }

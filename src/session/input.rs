@@ -15,7 +15,7 @@ const DEEPEST: u32 = 4;
 /// Malformed packets behind a good CRC within [`MALFORMED_SPAN_US`] that end a session: a CRC of 16 bits lets one forgery in 65,536 through.
 const MOST_MALFORMED: usize = 8;
 pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
-/// How soon after a heartbeat another UnknownSender makes nobody ask again.
+/// How soon after a question another UnknownSender makes nobody ask again.
 const HINT_US: u64 = 1_000_000;
 /// How soon it is said again that this side is not of soe-protocol's kind.
 const SHOW_US: u64 = 100_000;
@@ -151,7 +151,7 @@ impl Session {
             }
             Packet::Disconnect(_) | Packet::Contextless => count!(self, shared, dropped_contextless),
             Packet::Heartbeat => self.heartbeat_received(shared),
-            Packet::NetStatusRequest(request) => self.answer_net_status(shared, &request),
+            Packet::NetStatusRequest(request) => self.net_status_asked(shared, &request),
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
@@ -442,7 +442,10 @@ impl Session {
         }
     }
 
-    fn answer_net_status(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
+    fn net_status_asked(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
+        if !shared.config.answer_net_status {
+            return;
+        }
         let mut packet = Vec::new();
         wire::NetStatusReply {
             stamp: request.stamp,
@@ -476,7 +479,7 @@ impl Session {
 
     /// Something that anybody could have sent says that the peer is gone: ask it. It ends the session only if no answer comes.
     pub(crate) fn doubt(&mut self, shared: &mut Shared, ending: Ending) {
-        let asked = ending == Ending::Unreachable && self.since_heartbeat(shared.now).is_some_and(|since| since < HINT_US);
+        let asked = ending == Ending::Unreachable && self.since_question(shared).is_some_and(|since| since < HINT_US);
         if self.state == State::Connecting
             || self.has_ended()
             || asked

@@ -130,6 +130,14 @@ impl Session {
         now.checked_sub(self.heartbeat_at)
     }
 
+    /// Time since the peer was last asked something that it answers.
+    pub(super) fn since_question(&self, shared: &Shared) -> Option<u64> {
+        match shared.config.probe {
+            Probe::Heartbeat => self.since_heartbeat(shared.now),
+            Probe::NetStatus => Some(shared.now - self.rare.as_ref()?.net_status.asked_at?),
+        }
+    }
+
     /// Asks the peer whether it is there. A peer that says it knows no session here may know it by another address.
     pub(super) fn ask(&mut self, shared: &mut Shared, ending: Ending) {
         self.probe(shared);

@@ -139,6 +139,8 @@ static void configs(void) {
       OUTSIDE(multi_varint, 2, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(bundles, 4, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(escape_reliable, 2, SOE_ERR_INVALID_ARGUMENT),
+      OUTSIDE(confirm_smaller_length, 2, SOE_ERR_INVALID_ARGUMENT),
+      OUTSIDE(answer_net_status, 2, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(congestion, 2, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(send_window, 0, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(send_window, 16385, SOE_ERR_INVALID_ARGUMENT),

@@ -1,120 +1,14 @@
 //! Recorded sessions of libraries that we did not write, fed into each side of ours: what is delivered equals what theirs delivered.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod malformed;
+mod recording;
+mod udp_library;
 
-use common::{CLIENT, Node, PROTOCOL, SECOND, SERVER, What, Wire, hex, request, unhex};
-use serde_json::Value;
-use soe::{Channel, Config, ConnectOptions, CrcSeed, EndedBy, Key, Pass, reason};
-use std::path::Path;
-
-/// A line of a recording.
-struct Entry {
-    up: bool,
-    bytes: Vec<u8>,
-    /// What reached the other side, where that is not the same.
-    arrived_as: Option<Vec<u8>>,
-    arrives: Vec<u64>,
-}
-
-struct Recording {
-    header: Value,
-    entries: Vec<Entry>,
-}
-
-impl Recording {
-    fn load(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces").join(name).with_extension("jsonl");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
-        let header = lines.next().expect("a header");
-        let entries = lines
-            .map(|line| Entry {
-                up: match line["dir"].as_str() {
-                    Some("c2s") => true,
-                    Some("s2c") => false,
-                    other => panic!("direction {other:?}"),
-                },
-                bytes: unhex(line["hex"].as_str().unwrap()),
-                arrived_as: line["as"].as_str().map(unhex),
-                arrives: line["arrives"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap()).collect(),
-            })
-            .collect();
-        Recording { header, entries }
-    }
-
-    fn word(&self, field: &str) -> u32 {
-        u32::from_str_radix(self.header[field].as_str().unwrap(), 16).unwrap()
-    }
-
-    /// (arrival, bytes) of what went one way, in the order of arrival; what was lost is not there, what was duplicated is twice.
-    fn arrivals(&self, up: bool) -> Vec<(u64, Vec<u8>)> {
-        let mut arrivals: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.up == up)
-            .flat_map(|entry| entry.arrives.iter().map(|at| (*at, entry.arrived_as.clone().unwrap_or_else(|| entry.bytes.clone()))))
-            .collect();
-        arrivals.sort_by_key(|(at, _)| *at);
-        arrivals
-    }
-
-    fn first_sent(&self, up: bool) -> Option<&[u8]> {
-        self.entries.iter().find(|entry| entry.up == up).map(|entry| &entry.bytes[..])
-    }
-
-    /// The header's list of messages, by channel: between channels there is no order.
-    fn messages(&self, field: &str) -> Vec<(Channel, Vec<Vec<u8>>)> {
-        let mut by_channel: Vec<(Channel, Vec<Vec<u8>>)> = vec![];
-        for message in self.header[field].as_array().unwrap_or_else(|| panic!("no list in {field}")) {
-            let channel = Channel::try_from(message["channel"].as_u64().unwrap() as u32).unwrap();
-            let data = unhex(message["hex"].as_str().unwrap());
-            match by_channel.iter_mut().find(|(c, _)| *c == channel) {
-                Some((_, messages)) => messages.push(data),
-                None => by_channel.push((channel, vec![data])),
-            }
-        }
-        by_channel.sort_by_key(|(channel, _)| *channel as u8);
-        by_channel
-    }
-
-    /// The settings of the side that we play.
-    fn config(&self, role: &str) -> Config {
-        let wire = &self.header["wire"];
-        let name = if role == "server" { &wire["server_application_protocol"] } else { &wire["application_protocol"] };
-        let pass = |at: usize| Pass::try_from(wire["passes"][at].as_u64().unwrap() as u8).unwrap();
-        assert_eq!(wire["version"], 3);
-        Config {
-            application_protocol: Some(name.as_str().unwrap().as_bytes().to_vec()),
-            udp_length: wire["udp_length"][role].as_u64().unwrap() as u32,
-            crc_length: wire["crc_length"].as_u64().unwrap() as u8,
-            crc_seed: self.header["crc_seed"].as_str().map_or(CrcSeed::Random, |_| CrcSeed::Fixed(self.word("crc_seed"))),
-            passes: [pass(0), pass(1)],
-            cipher_key: wire["rc4_key"].as_str().map(|key| Key::new(&unhex(key)).unwrap()),
-            rng_seed: 1,
-            ..Default::default()
-        }
-    }
-
-    fn server(&self) -> Node {
-        Node::new(self.config("server"), SERVER(), 0)
-    }
-
-    /// A client that has just sent its SessionRequest, which equals the recorded one.
-    fn client(&self) -> Node {
-        let mut node = Node::new(self.config("client"), CLIENT(), 0);
-        let options = ConnectOptions { session_id_on_wire: self.word("session_id"), ..Default::default() };
-        let began = self.entries[0].arrives[0];
-        node.mux.connect(began, &SERVER(), &options).unwrap();
-        let asked = node.turn(began);
-        assert_eq!(asked.len(), 1);
-        assert_eq!(hex(&asked[0].1), hex(self.first_sent(true).unwrap()), "our SessionRequest is theirs");
-        node
-    }
-
-    fn has_disconnect(&self, up: bool) -> bool {
-        self.arrivals(up).iter().any(|(_, bytes)| bytes.starts_with(&[0, 5]))
-    }
-}
+use common::{CLIENT, Node, PROTOCOL, SECOND, SERVER, What, Wire, hex, request};
+use recording::{Recording, feed, folder};
+use soe::{Channel, EndedBy, reason};
 
 /// What a node got, by channel.
 fn delivered(node: &Node) -> Vec<(Channel, Vec<Vec<u8>>)> {
@@ -133,22 +27,6 @@ fn assert_delivered(node: &Node, expected: &[(Channel, Vec<Vec<u8>>)]) {
     let got = delivered(node);
     assert_eq!(outline(&got), outline(expected), "channels and lengths of the messages");
     assert!(got == expected, "the same lengths, but other bytes");
-}
-
-/// Feeds what was recorded one way; ours is heard and thrown away. What the first datagram was answered with is given back.
-fn feed(node: &mut Node, from: soe::Address, arrivals: &[(u64, Vec<u8>)]) -> Vec<Vec<u8>> {
-    let mut first = None;
-    for (at, bytes) in arrivals {
-        // The timers of the time between, at their own time.
-        while node.mux.next_deadline() < *at {
-            let due = node.mux.next_deadline();
-            node.turn(due);
-        }
-        node.mux.feed(*at, &from, bytes);
-        let out = node.turn(*at);
-        first.get_or_insert_with(|| out.into_iter().map(|(_, data)| data).collect());
-    }
-    first.unwrap_or_default()
 }
 
 fn into_a_server(name: &str) {
@@ -215,8 +93,7 @@ replays! {
 
 #[test]
 fn every_recording_of_the_folder_is_replayed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces");
-    let count = |kind: &str| std::fs::read_dir(folder.join(kind)).unwrap().count();
+    let count = |kind: &str| std::fs::read_dir(folder(kind)).unwrap().count();
     assert_eq!((count("soe-protocol"), count("zig")), (12, 4), "10 + 4 above, and the two below");
 }
 
@@ -225,8 +102,7 @@ fn every_recording_of_the_folder_is_replayed() {
 fn the_pen_reads_every_recorded_datagram() {
     let mut read = 0;
     for kind in ["soe-protocol", "zig"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces").join(kind);
-        for file in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(folder(kind)).unwrap() {
             let recording = Recording::load(&format!("{kind}/{}", file.unwrap().path().file_stem().unwrap().to_str().unwrap()));
             let Some(seed) = recording.header["crc_seed"].as_str().map(|_| recording.word("crc_seed")) else { continue };
             let flag = recording.header["wire"]["passes"][0] == 1;
