@@ -101,6 +101,8 @@ pub(crate) struct Receiver {
     fresh: bool,
     /// Where the last cumulative acknowledgement ended.
     said: u64,
+    /// The packets before this one arrived before a gap was filled: they have no acknowledgement of their own, which would tell of a long round trip.
+    own_from: u64,
     /// After a gap was filled: from where one stride is acknowledged, and since when.
     stride: Option<(u64, u64)>,
     /// When the oldest unsaid acknowledgement came to be owed, and when some were last said.
@@ -240,6 +242,7 @@ impl Receiver {
             self.in_order(early.fragment, &early.payload, limits, outlet);
             self.early.pop_front();
         }
+        self.own_from = self.next - 1;
     }
 
     #[inline(never)]
@@ -330,7 +333,7 @@ impl Receiver {
             let reach = self.reach();
             if every_packet {
                 // The last one speaks for those that there is no room for.
-                for sequence in (self.said..reach.saturating_sub(1)).take(left - 1) {
+                for sequence in (self.said.max(self.own_from)..reach.saturating_sub(1)).take(left - 1) {
                     say(Acknowledgement::All(sequence as u16));
                     left -= 1;
                 }
@@ -431,6 +434,27 @@ mod tests {
         assert_eq!(feed(&mut receiver, 0, false, b"a"), (Arrival::InOrder, vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
         assert_eq!(said(&mut receiver, 7), "all2 ");
         assert!(receiver.is_idle());
+    }
+
+    #[test]
+    fn every_packet_that_arrives_in_order_has_its_own_acknowledgement_where_wanted() {
+        let pace = |most| Pace { delay: 0, every_packet: true, most };
+        let said = |receiver: &mut Receiver, most| {
+            let mut said = vec![];
+            receiver.acknowledge(1, &pace(most), |ack| said.extend(if let Acknowledgement::All(wire) = ack { Some(wire) } else { None }));
+            said
+        };
+        let mut receiver = Receiver::default();
+        (0..4).for_each(|wire| drop(feed(&mut receiver, wire, false, b"x")));
+        assert_eq!(said(&mut receiver, 100), [0, 1, 2, 3]);
+        // Where there is no room, the last one speaks for all.
+        (4..9).for_each(|wire| drop(feed(&mut receiver, wire, false, b"x")));
+        assert_eq!(said(&mut receiver, 2), [4, 8]);
+        // What waited for a gap to be filled came long before.
+        [11, 10, 9, 12].into_iter().for_each(|wire| drop(feed(&mut receiver, wire, false, b"x")));
+        assert_eq!(said(&mut receiver, 100), [11, 12]);
+        assert_eq!(feed(&mut receiver, 5, false, b"x").0, Arrival::Duplicate);
+        assert_eq!(said(&mut receiver, 100), [12]);
     }
 
     #[test]

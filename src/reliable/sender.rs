@@ -194,6 +194,8 @@ struct News {
     full: bool,
     /// When the newest packet left that they acknowledge.
     newest: u64,
+    /// They acknowledge a packet that was sent again: others may have waited for it at the other end.
+    ambiguous: bool,
     /// The newest packet that was sent again and acknowledged singly.
     resent: u64,
 }
@@ -526,7 +528,7 @@ impl Sender {
             self.reach = self.reach.max((self.reach + 4).min(self.ceiling.max(shown + shown / 16)).min(MOST_REACH));
         }
         let full = self.grows && self.sent >= self.reach as usize;
-        let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, resent: 0 });
+        let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, ambiguous: false, resent: 0 });
         let (least, recent) = (rtt.least(), 2 * rtt.timeout(0));
         let (mut bytes, mut fresh, mut under_way, mut spurious) = (0, 0, 0, false);
         let (mut certain, mut evidence, mut ambiguous) = (None, (0, 0), false);
@@ -572,7 +574,8 @@ impl Sender {
         self.evidence = self.evidence.max(evidence);
         self.queued_bytes -= bytes as usize;
         let mut acknowledged = Acknowledged { bytes, fresh, under_way, spurious, sent_at: None, departure: None };
-        if let Some(at) = certain.filter(|_| !ambiguous) {
+        news.ambiguous |= ambiguous;
+        if let Some(at) = certain.filter(|_| !news.ambiguous) {
             let packet = &self.packets[at];
             (acknowledged.sent_at, acknowledged.departure) = (Some(packet.sent_at), Some(packet.departure()));
         }

@@ -157,6 +157,14 @@ impl Session {
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
             Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
             Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload),
+            Packet::Bundle(_) if shared.events.full() => count!(self, shared, dropped_lossy),
+            Packet::Bundle(packet) => {
+                let (messages, intact) = shared.events.payload(self.whose(), shared.now, Channel::Unreliable, packet);
+                count!(self, shared, messages_received, messages);
+                if !intact {
+                    self.malformed(shared)?;
+                }
+            }
             Packet::Ignored => {}
         }
         Ok(())

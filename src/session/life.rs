@@ -173,19 +173,23 @@ impl Session {
         shared.timers.set(self.slot(), at);
     }
 
-    /// The server said little yet, and not of which kind it is.
-    fn is_opening(&self, now: u64) -> bool {
-        self.client && !self.understood && self.stats.datagrams_received < LITTLE && now <= self.received_at + OPENING_US
+    /// The server said little yet, and not of which kind it is. Where that is known, whatever it says after its response says that it heard.
+    fn is_opening(&self, now: u64, config: &Config) -> bool {
+        let little = if config.thorough_peers { LITTLE - 1 } else { LITTLE };
+        self.client && !self.understood && self.stats.datagrams_received < little && now <= self.received_at + OPENING_US
     }
 
     fn heartbeat_due(&self, config: &Config) -> u64 {
-        if config.heartbeat_ms == 0 || !config.heartbeat_by.is_for(self.client) {
+        if config.heartbeat_ms == 0 {
             return u64::MAX;
         }
         let repeat = if self.heartbeat_at == NEVER { 0 } else { self.heartbeat_at + REPEAT_US };
-        if self.is_opening(self.heartbeat_at) {
+        if self.is_opening(self.heartbeat_at, config) {
             // The server may not have heard the first one, and opens with it; nor may it know what kind this side is.
             return repeat;
+        }
+        if !config.heartbeat_by.is_for(self.client) {
+            return u64::MAX;
         }
         after(self.sent_at, config.heartbeat_ms).min(self.unheard_at(config)).max(repeat)
     }
@@ -312,7 +316,7 @@ impl Session {
             }
         }
         if self.heartbeat_due(&shared.config) <= now {
-            if self.is_opening(now) && !shared.config.thorough_peers {
+            if self.is_opening(now, &shared.config) && !shared.config.thorough_peers {
                 self.show(shared);
             } else if self.unheard_at(&shared.config) <= now {
                 self.probe(shared);

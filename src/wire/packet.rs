@@ -25,6 +25,8 @@ pub(crate) enum Packet<'a> {
     Ordered { second: bool, stamp: u16, payload: &'a [u8] },
     /// A raw message, its zero escape undone.
     Unreliable(&'a [u8]),
+    /// Raw messages in a bundle, its opcode in front: UdpLibrary's applications may send them so.
+    Bundle(&'a [u8]),
     /// A packet of the handshake where it means nothing: it counts only as a datagram of its own, which doesn't come through here.
     Contextless,
     /// PortAlive.
@@ -36,7 +38,7 @@ pub(crate) enum Packet<'a> {
 pub(crate) enum Unreadable {
     /// Too short for what it says it is.
     Malformed,
-    /// Of a type that nobody sends here: 04, a bundle outside a reliable payload, 1F and above.
+    /// Of a type that nobody sends: 04, 1F and above.
     UnknownOpcode,
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn read(packet: &[u8]) -> Result<Packet<'_>, Unreadable> {
         ACKNOWLEDGE..=ACKNOWLEDGE_ALL_LAST | ORDERED | ORDERED_2 => sequenced(opcode, body),
         SESSION_REQUEST | SESSION_RESPONSE | UNKNOWN_SENDER | REMAP_CONNECTION => Some(Packet::Contextless),
         PORT_ALIVE => Some(Packet::Ignored),
+        BUNDLE => Some(Packet::Bundle(packet)),
         _ => return Err(Unreadable::UnknownOpcode),
     };
     read.ok_or(Unreadable::Malformed)
@@ -172,6 +175,7 @@ mod tests {
                 0x15..=0x18 => (Ok(Packet::AcknowledgeAll { channel: usize::from(opcode) - 0x15, sequence: 0xABAB }), 4),
                 0x1A | 0x1B => (Ok(Packet::Ordered { second: opcode == 0x1B, stamp: 0xABAB, payload: &payload[2..] }), 5),
                 0x1C => (Ok(Packet::Ignored), 2),
+                0x19 => (Ok(Packet::Bundle(&packet)), 2),
                 _ => (Err(UnknownOpcode), 2),
             };
             assert_eq!(read(&packet), kind, "{opcode:#04x}");
