@@ -163,8 +163,7 @@ pub struct Config {
     pub cipher_drop: u32,
     /// Which channels `cipher_key` is for, and which share a key stream.
     pub cipher_scope: Scope,
-    /// The host turns the cipher on after a login message: a session whose receive cipher was not set yet hands out at most one message per drain, and none in the
-    /// drain in which it is connected.
+    /// The host turns the cipher on after a login message: a session whose receive cipher was not set yet hands out at most one message per drain.
     pub cipher_by_host: bool,
     /// Connect requests become events, which the host accepts or refuses.
     pub manual_accept: bool,

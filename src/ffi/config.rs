@@ -34,8 +34,8 @@ pub enum soe_preset {
 #[repr(C)]
 pub enum soe_config_flag {
     /// The host turns a cipher on (or says that there is none) with soe_session_set_cipher, once it has read a login message. A session whose
-    /// receive cipher has not been set hands out at most one message per drain, so that the next one is never handed out undeciphered; and none
-    /// with SOE_EVENT_CONNECTED, so that a cipher may be set for the first one there.
+    /// receive cipher has not been set hands out at most one message per drain, so that the next one is never handed out undeciphered. (To set
+    /// one for the first message already, drain with a cap of 1: SOE_EVENT_CONNECTED comes alone then.)
     SOE_CONFIG_CIPHER_BY_HOST = 1,
     /// Connect requests become SOE_EVENT_CONNECT_REQUEST, which the host accepts or refuses.
     SOE_CONFIG_MANUAL_ACCEPT = 2,

@@ -359,11 +359,7 @@ impl EventQueue {
                 sessions.rebound_heard(record.session);
                 return self.hand(record, 1);
             }
-            Kind::Connected(_) => {
-                sessions.introduced(record.session, self.drain);
-                return self.hand(record, 1);
-            }
-            Kind::ConnectRequest(_) | Kind::Writable => return self.hand(record, 1),
+            Kind::ConnectRequest(_) | Kind::Connected(_) | Kind::Writable => return self.hand(record, 1),
         };
         while self.handed < max {
             let (count, cipher) = match sessions.reading(record.session, messages.channel, self.drain) {

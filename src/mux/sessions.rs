@@ -168,13 +168,6 @@ impl Sessions {
         self.vacant.push(slot);
     }
 
-    /// The host hears that it is connected, in drain number `drain`: this is where it may set a cipher for the first message.
-    pub(crate) fn introduced(&mut self, id: SessionId, drain: u32) {
-        if let Some(session) = self.get_mut(id) {
-            session.introduced(drain);
-        }
-    }
-
     /// The host heard of the last change of address.
     pub(crate) fn rebound_heard(&mut self, id: SessionId) {
         if let Some(session) = self.get_mut(id) {

@@ -187,7 +187,7 @@ pub(crate) struct Session {
     asked: u8,
     /// The receive cipher was set, or need not be.
     gate_open: bool,
-    /// The drain in which it last handed out something while the gate was closed.
+    /// The drain in which it handed out a message while the gate was closed.
     handed_in: u32,
     pub(crate) rtt: Rtt,
     pub(crate) received_at: u64,
@@ -365,11 +365,6 @@ impl Session {
         if ciphers.send.is_none() && ciphers.receive.is_none() {
             self.ciphers = None;
         }
-    }
-
-    /// That it is connected is handed out in drain number `drain`: while the gate is closed, no message is.
-    pub(crate) fn introduced(&mut self, drain: u32) {
-        self.handed_in = drain;
     }
 
     /// No channel has to wait or to be deciphered.
