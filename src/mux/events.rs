@@ -36,19 +36,6 @@ pub(crate) struct Messages {
     escaped: bool,
 }
 
-/// What a reliable payload holds, or an element of a bundle.
-enum Form {
-    Message {
-        escaped: bool,
-    },
-    /// Messages that are handed out as they stand.
-    Bundle,
-    /// Messages, some of them escaped, or bundles.
-    Nested,
-    /// A packet that has no business there.
-    Other,
-}
-
 /// Bundles inside bundles: a title's application may send one of its own, which is bundled with others.
 const DEEPEST: u32 = 4;
 
@@ -178,30 +165,13 @@ impl EventQueue {
         self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false, escaped });
     }
 
-    #[inline]
-    fn form(&self, payload: &[u8]) -> Form {
-        match payload {
-            [0, opcode::BUNDLE, body @ ..] => {
-                if self.escapes && !stands_plain(body) {
-                    Form::Nested
-                } else {
-                    Form::Bundle
-                }
-            }
-            [0, 0, ..] if self.escapes => Form::Message { escaped: true },
-            [0, _, ..] if self.escapes => Form::Other,
-            _ => Form::Message { escaped: false },
-        }
-    }
-
     /// Queues one message in a buffer of its own, or the bundle in it. Returns how many messages that were, and whether all of it was well formed.
     pub(crate) fn owned(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, message: Vec<u8>) -> (u64, bool) {
-        let (bundled, escaped) = match self.form(&message) {
-            Form::Message { escaped } => (false, escaped),
-            Form::Bundle => (true, false),
-            Form::Nested => return self.nested(whose, time_us, channel, &message[wire::BUNDLE_HEAD.len()..], 0),
-            Form::Other => return (0, false),
-        };
+        let escaped = self.escapes && message.starts_with(&[0, 0]);
+        if self.escapes && !escaped && message.first() == Some(&0) {
+            return self.unpack(whose, time_us, channel, &message, 0);
+        }
+        let bundled = message.starts_with(&wire::BUNDLE_HEAD);
         let head = if bundled { wire::BUNDLE_HEAD.len() } else { 0 };
         let body = message.len() - head;
         let (count, intact) = if bundled { measure(&message[head..]) } else { (1, body) };
@@ -215,32 +185,35 @@ impl EventQueue {
     /// Queues what a reliable packet carries: a message, or the bundle in it. Returns as [`EventQueue::owned`].
     #[inline]
     pub(crate) fn payload(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) -> (u64, bool) {
-        match self.form(payload) {
-            Form::Bundle => self.bundle(whose, time_us, channel, &payload[wire::BUNDLE_HEAD.len()..]),
-            Form::Message { escaped } => {
-                self.one_message(whose, time_us, channel, payload, escaped);
+        match payload {
+            [0, ..] if self.escapes => self.unpack(whose, time_us, channel, payload, 0),
+            [0, opcode::BUNDLE, body @ ..] => self.bundle(whose, time_us, channel, body),
+            _ => {
+                self.message(whose, time_us, channel, payload);
                 (1, true)
             }
-            Form::Nested => self.nested(whose, time_us, channel, &payload[wire::BUNDLE_HEAD.len()..], 0),
-            Form::Other => (0, false),
         }
     }
 
-    /// Queues the messages of a bundle one by one. Returns as [`EventQueue::owned`].
+    /// Queues what begins with a zero where messages are escaped: such a message, or a bundle, message by message unless all stand plain in it. Returns as
+    /// [`EventQueue::owned`].
     #[inline(never)]
-    fn nested(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8], depth: u32) -> (u64, bool) {
+    fn unpack(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8], depth: u32) -> (u64, bool) {
+        let body = match payload {
+            [0, opcode::BUNDLE, body @ ..] if depth <= DEEPEST => body,
+            // A packet that has no business here.
+            [0, 1..=0xFF, ..] => return (0, false),
+            _ => {
+                self.one_message(whose, time_us, channel, payload, payload.starts_with(&[0, 0]));
+                return (1, true);
+            }
+        };
+        if stands_plain(body) {
+            return self.bundle(whose, time_us, channel, body);
+        }
         let (mut count, mut intact, mut rest) = (0, true, body);
         while let Some((element, behind)) = wire::split_bundle(rest) {
-            let (messages, whole) = match self.form(element) {
-                Form::Message { escaped } => {
-                    self.one_message(whose, time_us, channel, element, escaped);
-                    (1, true)
-                }
-                Form::Bundle | Form::Nested if depth < DEEPEST => {
-                    self.nested(whose, time_us, channel, &element[wire::BUNDLE_HEAD.len()..], depth + 1)
-                }
-                Form::Bundle | Form::Nested | Form::Other => (0, false),
-            };
+            let (messages, whole) = self.unpack(whose, time_us, channel, element, depth + 1);
             (count, intact, rest) = (count + messages, intact && whole, behind);
         }
         (count, intact && rest.is_empty())

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 
 use crate::address::Address;
 use crate::cipher::Key;
+use crate::config::MIN_UDP_LENGTH;
 use crate::event::SessionId;
 use crate::session::Agreement;
 
@@ -48,7 +49,7 @@ impl HalfOpen {
         HalfOpen {
             address,
             wire_id,
-            agreed: Agreement::none(),
+            agreed: Agreement::none(MIN_UDP_LENGTH),
             accepted: false,
             request_len: 0,
             responses: 0,

@@ -19,7 +19,7 @@ use crate::event::{Channel, Datagram, Disconnect, EndedBy, Event, SessionId};
 use crate::pool::Store;
 use crate::session::{Beginning, Ending, Session, Shared, State, Verdict};
 use crate::stats::Stats;
-use crate::wire::{Lengths, opcode};
+use crate::wire::{Packing, opcode};
 
 use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
@@ -241,7 +241,7 @@ impl Multiplexer {
             struck: false,
             work: Vec::new(),
             sealed: Vec::new(),
-            lengths: Lengths::new(config.bundles),
+            packing: Packing::new(&config),
             config,
         };
         let config = &shared.config;

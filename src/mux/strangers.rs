@@ -122,7 +122,7 @@ impl Multiplexer {
         let config = &self.shared.config;
         let crc_length = options.crc_length.unwrap_or(config.crc_length);
         let sealing = Sealing::new(crc_seed, crc_length, options.passes.unwrap_or(config.passes));
-        Agreement { sealing, udp_length: udp_length.min(config.udp_length) as u16, version }
+        Agreement::new(sealing, udp_length.min(config.udp_length), version)
     }
 
     /// Sends the SessionResponse to somebody who was accepted.

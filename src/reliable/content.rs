@@ -1,7 +1,7 @@
 //! A message on its way into packets: enciphered while it is copied, with what the wire wants in front of it.
 
 use crate::cipher::Rc4;
-use crate::wire::{self, Lengths};
+use crate::wire::{self, Packing};
 
 /// The bytes of one message as they go over the wire.
 pub(crate) struct Content<'a> {
@@ -19,7 +19,7 @@ pub(crate) struct Content<'a> {
 const PREFIX: usize = 2 + 7;
 
 impl<'a> Content<'a> {
-    /// `data` is not empty. A ciphertext that begins with a zero gets one more in front, and a plain message where such are escaped.
+    /// `data` is not empty. A ciphertext that begins with a zero gets one more in front, and a plain message that `escapes`.
     #[inline]
     pub(crate) fn new(data: &'a [u8], mut cipher: Option<&'a mut Rc4>, escapes: bool) -> Self {
         let first = cipher.as_mut().map(|cipher| data[0] ^ cipher.next_byte());
@@ -31,7 +31,7 @@ impl<'a> Content<'a> {
             first,
             bundle_of_one: first.is_none() && !escapes && data.starts_with(&wire::BUNDLE_HEAD),
         };
-        if first.map_or(escapes && data[0] == 0, |first| first == 0) {
+        if first.map_or(escapes, |first| first == 0) {
             content.prefix_at -= 1;
         }
         content
@@ -43,10 +43,10 @@ impl<'a> Content<'a> {
     }
 
     /// Puts the head of a bundle of one in front.
-    pub(crate) fn wrap(&mut self, lengths: &Lengths) {
+    pub(crate) fn wrap(&mut self, packing: &Packing) {
         let mut head = [0; PREFIX];
         head[..2].copy_from_slice(&wire::BUNDLE_HEAD);
-        let len = 2 + lengths.write(self.data.len(), &mut head[2..]);
+        let len = 2 + packing.write(self.data.len(), &mut head[2..]);
         self.prefix_at = PREFIX - len;
         self.prefix[self.prefix_at..].copy_from_slice(&head[..len]);
     }

@@ -7,7 +7,7 @@ use super::congestion::{Allowance, Departure, Path};
 use super::content::Content;
 use super::rtt::Rtt;
 use crate::pool::{Cursor, Place, Pool, Size};
-use crate::wire::{self, Lengths, opcode};
+use crate::wire::{self, Packing, opcode};
 
 /// Opcode and sequence.
 const HEAD: usize = 4;
@@ -38,18 +38,7 @@ pub(crate) struct Layout {
     pub(crate) payload: usize,
     /// Bytes of CRC behind each packet.
     pub(crate) tail: usize,
-    /// How messages share packets.
-    pub(crate) lengths: Lengths,
-    /// A message that begins with 00 gets one more in front.
-    pub(crate) escapes: bool,
-}
-
-impl Layout {
-    /// The message goes over the wire as it is, but for a cipher.
-    #[inline]
-    fn takes_as_is(&self, message: &[u8]) -> bool {
-        message[0] != 0 || !(self.escapes || message.starts_with(&wire::BUNDLE_HEAD))
-    }
+    pub(crate) packing: Packing,
 }
 
 /// A packet that was not acknowledged yet.
@@ -273,14 +262,14 @@ impl Sender {
 
     /// Adds a plain message to the open packet. False where there is none, or no room in it.
     #[inline]
-    pub(crate) fn join(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
-        let Some(fill) = &mut self.fill else { return false };
-        let bundled = fill.bundled + layout.lengths.size(message.len()) + message.len();
-        if bundled > layout.payload || !layout.lengths.share(message.len()) || (layout.escapes && message[0] == 0) {
+    pub(crate) fn join(&mut self, message: &[u8], payload: usize, packing: Packing, pool: &mut Pool) -> bool {
+        let (Some(fill), Some(len)) = (&mut self.fill, packing.shared(message.len())) else { return false };
+        let bundled = fill.bundled + len;
+        if bundled > payload {
             return false;
         }
         let data = pool.data_mut(fill.block);
-        layout.lengths.push(message.len(), data);
+        packing.push(message.len(), data);
         data.extend_from_slice(message);
         (fill.bundled, fill.bundle) = (bundled, true);
         true
@@ -289,7 +278,7 @@ impl Sender {
     /// Opens a packet with a plain message that did not fit the one before. False where it takes more than that.
     #[inline]
     pub(crate) fn open(&mut self, message: &[u8], layout: &Layout, pool: &mut Pool) -> bool {
-        let alone = message.len() <= layout.payload && layout.takes_as_is(message);
+        let alone = message.len() <= layout.payload && !message.starts_with(&wire::BUNDLE_HEAD);
         if alone {
             self.close(layout, pool);
             let (data, start, block) = self.begin_packet(layout, pool);
@@ -310,11 +299,12 @@ impl Sender {
     }
 
     /// The packet in `block` is open for more messages, if its first one shares.
-    #[inline]
+    #[inline(always)]
     fn begin_fill(&mut self, block: u32, start: usize, first_len: usize, bundle: bool, layout: &Layout, pool: &mut Pool) {
-        let bundled = wire::BUNDLE_HEAD.len() + layout.lengths.size(first_len) + first_len;
+        let shared = layout.packing.shared(first_len);
+        let bundled = wire::BUNDLE_HEAD.len() + shared.unwrap_or(first_len);
         self.fill = Some(Fill { block, start, bundled, first_len, bundle });
-        if !layout.lengths.share(first_len) {
+        if shared.is_none() {
             self.close(layout, pool);
         }
     }
@@ -323,24 +313,23 @@ impl Sender {
     #[inline(never)]
     pub(crate) fn push(&mut self, mut content: Content<'_>, layout: &Layout, pool: &mut Pool) {
         let len = content.len();
-        let len_size = layout.lengths.size(len);
         if let Some(fill) = &mut self.fill
-            && fill.bundled + len_size + len <= layout.payload
-            && layout.lengths.share(len)
+            && let Some(shared) = layout.packing.shared(len)
+            && fill.bundled + shared <= layout.payload
         {
             let data = pool.data_mut(fill.block);
-            layout.lengths.push(len, data);
+            layout.packing.push(len, data);
             content.copy(data, len);
-            fill.bundled += len_size + len;
+            fill.bundled += shared;
             fill.bundle = true;
             return;
         }
         self.close(layout, pool);
         let bundle = content.bundle_of_one();
-        let alone = if bundle { wire::BUNDLE_HEAD.len() + len_size + len } else { len };
+        let alone = if bundle { wire::BUNDLE_HEAD.len() + layout.packing.size(len) + len } else { len };
         if alone > layout.payload {
             if bundle {
-                content.wrap(&layout.lengths);
+                content.wrap(&layout.packing);
             }
             return self.fragment(content, layout, pool);
         }
@@ -380,8 +369,8 @@ impl Sender {
         let data = pool.data_mut(fill.block);
         let mut start = fill.start - HEAD;
         if fill.bundle {
-            let len_at = fill.start - layout.lengths.size(fill.first_len);
-            layout.lengths.write(fill.first_len, &mut data[len_at..fill.start]);
+            let len_at = fill.start - layout.packing.size(fill.first_len);
+            layout.packing.write(fill.first_len, &mut data[len_at..fill.start]);
             data[len_at - 2..len_at].copy_from_slice(&wire::BUNDLE_HEAD);
             start = len_at - 2 - HEAD;
         }

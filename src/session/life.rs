@@ -80,12 +80,10 @@ impl Session {
         if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting {
             self.rtt.handshake(shared.now - request_at, shared.now);
         }
-        let agreement = Agreement {
-            sealing: Sealing::new(response.crc_seed, response.crc_length, [first, second]),
-            udp_length: response.udp_length.min(shared.config.udp_length) as u16,
-            version: response.version.unwrap_or(shared.config.version_sent()),
-        };
-        self.open(shared, &agreement);
+        let sealing = Sealing::new(response.crc_seed, response.crc_length, [first, second]);
+        let udp_length = response.udp_length.min(shared.config.udp_length);
+        let version = response.version.unwrap_or(shared.config.version_sent());
+        self.open(shared, &Agreement::new(sealing, udp_length, version));
         self.alive(shared, len);
         // The server's session opens with the first datagram that passes the CRC.
         self.send_heartbeat(shared, true);

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use crate::address::Address;
 use crate::cipher::{Cipher, Direction, Keystreams};
 use crate::codec::Sealing;
-use crate::config::{Config, Congestion, MIN_UDP_LENGTH, Pass};
+use crate::config::{Config, Congestion, Pass};
 use crate::error::Error;
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
@@ -27,7 +27,7 @@ use crate::mux::timers::Timers;
 use crate::pool::{NONE, Place, Size, Store};
 use crate::reliable::{CHANNELS, Content, Layout, Path, Receiver, Rtt, Sender};
 use crate::stats::Stats;
-use crate::wire::{Lengths, opcode};
+use crate::wire::{Packing, opcode};
 
 pub(crate) use ending::Ending;
 pub(crate) use input::Verdict;
@@ -38,8 +38,8 @@ const LEAST_QUEUED_DATAGRAMS: usize = 131;
 /// What all sessions of a multiplexer share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    /// How its bundles are measured.
-    pub(crate) lengths: Lengths,
+    /// How its reliable messages stand in packets.
+    pub(crate) packing: Packing,
     /// The host's clock, in microseconds, never backwards.
     pub(crate) now: u64,
     pub(crate) out: Outbox,
@@ -150,14 +150,22 @@ pub(crate) struct Agreement {
     pub(crate) sealing: Sealing,
     /// The smaller of both sides' values.
     pub(crate) udp_length: u16,
+    /// Bytes of a reliable packet behind opcode and sequence: what CRC and passes leave of it.
+    payload: u16,
     /// The version that the peer said.
     pub(crate) version: u32,
 }
 
 impl Agreement {
+    /// `udp_length` is one of those that [`Config::validate`] takes.
+    pub(crate) fn new(sealing: Sealing, udp_length: u32, version: u32) -> Self {
+        let taken = 4 + sealing.crc_length() + sealing.expansion();
+        Agreement { sealing, udp_length: udp_length as u16, payload: udp_length as u16 - taken as u16, version }
+    }
+
     /// Nothing yet.
-    pub(crate) fn none() -> Self {
-        Agreement { sealing: Sealing::new(0, 0, [Pass::None; 2]), udp_length: MIN_UDP_LENGTH as u16, version: 0 }
+    pub(crate) fn none(udp_length: u32) -> Self {
+        Agreement::new(Sealing::new(0, 0, [Pass::None; 2]), udp_length, 0)
     }
 }
 
@@ -268,7 +276,7 @@ impl Session {
             address: beginning.address,
             user_data: beginning.user_data,
             wire_id: beginning.wire_id,
-            agreed: Agreement { udp_length: config.udp_length as u16, ..Agreement::none() },
+            agreed: Agreement::none(config.udp_length),
             state: State::Connecting,
             client: beginning.client,
             talking: false,
@@ -386,9 +394,12 @@ impl Session {
     }
 
     fn layout(&self, shared: &Shared, channel: usize) -> Layout {
-        let tail = self.agreed.sealing.crc_length();
-        let payload = usize::from(self.agreed.udp_length) - 4 - tail - self.agreed.sealing.expansion();
-        Layout { channel: channel as u8, payload, tail, lengths: shared.lengths, escapes: shared.config.escape_reliable }
+        Layout {
+            channel: channel as u8,
+            payload: self.agreed.payload.into(),
+            tail: self.agreed.sealing.crc_length(),
+            packing: shared.packing,
+        }
     }
 
     /// Bytes of reliable messages queued and unacknowledged.
@@ -425,8 +436,11 @@ impl Session {
     #[inline]
     fn join(&mut self, shared: &mut Shared, channel: Channel, data: &[u8]) -> bool {
         let Some(&sender) = self.senders.get(channel as usize).filter(|_| !self.blocked && self.ciphers.is_none()) else { return false };
-        let layout = self.layout(shared, channel as usize);
-        shared.senders.get_mut(sender).is_some_and(|sender| sender.join(data, &layout, &mut shared.out.pool))
+        let (payload, packing) = (self.agreed.payload.into(), shared.packing);
+        shared
+            .senders
+            .get_mut(sender)
+            .is_some_and(|sender| !packing.escapes(data) && sender.join(data, payload, packing, &mut shared.out.pool))
     }
 
     /// No more reliable messages are taken for now.
@@ -488,10 +502,13 @@ impl Session {
             }
         }
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
+        let (escapes, pool) = (layout.packing.escapes(data), &mut shared.out.pool);
         if let Some(sender) = shared.senders.get_mut(self.senders[channel])
-            && (cipher.is_some() || !(sender.join(data, &layout, &mut shared.out.pool) || sender.open(data, &layout, &mut shared.out.pool)))
+            && (cipher.is_some()
+                || escapes
+                || !(sender.join(data, layout.payload, layout.packing, pool) || sender.open(data, &layout, pool)))
         {
-            sender.push(Content::new(data, cipher, layout.escapes), &layout, &mut shared.out.pool);
+            sender.push(Content::new(data, cipher, escapes), &layout, pool);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
             path.fed(shared.now);

@@ -1,6 +1,6 @@
 //! MultiPackets, bundles and the lengths in front of their elements.
 
-use crate::config::Bundles;
+use crate::config::{Bundles, Config};
 
 /// The rest of a container can't be read: an element is said to be longer than what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,37 +11,45 @@ const LONG: u8 = 0xFF;
 /// The shortest length that takes seven bytes: FF FF FF announces them.
 const LARGE: usize = 0xFFFF;
 
-/// How the messages of a title's bundles are measured ([`Bundles`]).
+/// How a title's reliable messages stand in packets. Small: it is looked at with every message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lengths {
-    /// The shortest message whose length takes three bytes.
-    medium: usize,
-    /// The longest message that shares a packet.
-    longest: usize,
+pub(crate) struct Packing {
+    /// The shortest message of a bundle whose length takes three bytes.
+    medium: u16,
+    /// Such messages may share a packet.
+    long: bool,
+    /// A message that begins with 00 gets one more in front.
+    escapes: bool,
 }
 
-impl Lengths {
-    pub(crate) fn new(bundles: Bundles) -> Self {
-        let (medium, longest) = match bundles {
-            Bundles::LongFrom254 => (254, usize::MAX),
-            Bundles::LongFrom255 => (255, usize::MAX),
-            Bundles::Short => (255, 254),
-            Bundles::Never => (255, 0),
+impl Packing {
+    pub(crate) fn new(config: &Config) -> Self {
+        let (medium, long) = match config.bundles {
+            Bundles::LongFrom254 => (254, true),
+            Bundles::LongFrom255 => (255, true),
+            Bundles::Short => (255, false),
+            Bundles::Never => (0, false),
         };
-        Lengths { medium, longest }
+        Packing { medium, long, escapes: config.escape_reliable }
     }
 
-    /// A message of `len` bytes may share a packet.
+    /// This message gets a 00 in front, unless it is enciphered.
     #[inline]
-    pub(crate) fn share(&self, len: usize) -> bool {
-        len <= self.longest
+    pub(crate) fn escapes(&self, message: &[u8]) -> bool {
+        message[0] == 0 && self.escapes
     }
 
-    /// How many bytes [`Lengths::write`] writes.
+    /// What a message of `len` bytes takes in a packet with others; `None` where it may not share one.
+    #[inline(always)]
+    pub(crate) fn shared(&self, len: usize) -> Option<usize> {
+        if len < self.medium.into() { Some(1 + len) } else { self.long.then(|| self.size(len) + len) }
+    }
+
+    /// How many bytes [`Packing::write`] writes.
     #[inline]
     pub(crate) fn size(&self, len: usize) -> usize {
         match len {
-            _ if len < self.medium => 1,
+            _ if len < self.medium.into() => 1,
             ..LARGE => 3,
             _ => 7,
         }
@@ -50,7 +58,7 @@ impl Lengths {
     /// Appends the length of a message.
     #[inline]
     pub(crate) fn push(&self, len: usize, out: &mut Vec<u8>) {
-        if len < self.medium {
+        if len < self.medium.into() {
             return out.push(len as u8);
         }
         let mut head = [0; 7];
@@ -61,7 +69,7 @@ impl Lengths {
     /// Writes the length of a message to the front of `out`, which has room for it, and says how many bytes that took.
     /// Messages are shorter than 4 GiB ([`crate::Config::max_message`]).
     pub(crate) fn write(&self, len: usize, out: &mut [u8]) -> usize {
-        if len < self.medium {
+        if len < self.medium.into() {
             out[0] = len as u8;
             return 1;
         }
@@ -121,6 +129,10 @@ pub(crate) fn split_bundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
     use crate::wire::tests::{h1emu, hex};
+
+    fn packing(bundles: Bundles) -> Packing {
+        Packing::new(&Config { bundles, ..Config::default() })
+    }
 
     fn multi(body: &str) -> Vec<Result<Vec<u8>, Malformed>> {
         multi_elements(&hex(body), false).map(|element| element.map(<[u8]>::to_vec)).collect()
@@ -227,12 +239,12 @@ mod tests {
             (0xFFFF_FFFF, "ffffff ffffffff", "ffffff ffffffff"),
         ] {
             for (bundles, bytes) in [(Bundles::LongFrom254, bytes), (Bundles::LongFrom255, from_255), (Bundles::Short, from_255)] {
-                let (lengths, mut out, mut pushed) = (Lengths::new(bundles), [0xEE; 8], vec![0xEE]);
-                let size = lengths.write(len, &mut out);
-                lengths.push(len, &mut pushed);
+                let (packing, mut out, mut pushed) = (packing(bundles), [0xEE; 8], vec![0xEE]);
+                let size = packing.write(len, &mut out);
+                packing.push(len, &mut pushed);
                 assert_eq!((&out[..size], &pushed[1..]), (&hex(bytes)[..], &hex(bytes)[..]), "{len}");
                 assert!(out[size..].iter().all(|&byte| byte == 0xEE));
-                assert_eq!(lengths.size(len), size);
+                assert_eq!(packing.size(len), size);
                 assert_eq!(read_bundle_len(&out), Some((len, size)));
                 (0..size).for_each(|cut| assert_eq!(read_bundle_len(&out[..cut]), None));
             }
@@ -241,11 +253,13 @@ mod tests {
 
     #[test]
     fn a_title_says_which_messages_share() {
-        for (bundles, longest) in
-            [(Bundles::LongFrom254, 1 << 30), (Bundles::LongFrom255, 1 << 30), (Bundles::Short, 254), (Bundles::Never, 0)]
-        {
-            let lengths = Lengths::new(bundles);
-            assert_eq!((lengths.share(longest), lengths.share(longest + 1)), (true, longest == 1 << 30), "{bundles:?}");
+        for (bundles, of_1, of_254, of_255) in [
+            (Bundles::LongFrom254, Some(2), Some(257), Some(258)),
+            (Bundles::LongFrom255, Some(2), Some(255), Some(258)),
+            (Bundles::Short, Some(2), Some(255), None),
+            (Bundles::Never, None, None, None),
+        ] {
+            assert_eq!([1, 254, 255].map(|len| packing(bundles).shared(len)), [of_1, of_254, of_255], "{bundles:?}");
         }
     }
 }

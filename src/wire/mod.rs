@@ -12,7 +12,7 @@ mod container;
 mod layout;
 mod packet;
 
-pub(crate) use container::{Lengths, Malformed, multi_elements, split_bundle};
+pub(crate) use container::{Malformed, Packing, multi_elements, split_bundle};
 pub(crate) use layout::{Disconnect, NetStatusReply, NetStatusRequest, RemapConnection, SessionRequest, SessionResponse};
 pub(crate) use packet::{Packet, Reliable, Unreadable, read};
 
