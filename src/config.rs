@@ -356,6 +356,16 @@ impl Config {
         Cipher { direction: Direction::Both, key: Some(key), drop: self.cipher_drop, scope: self.cipher_scope }
     }
 
+    /// The right CRC is no secret: whoever knows the title knows its seed, or that zeros pass.
+    pub(crate) fn crc_is_known(&self) -> bool {
+        self.accept_zero_crc || matches!(self.crc_seed, CrcSeed::Fixed(_))
+    }
+
+    /// This side asks NetStatus of its own accord.
+    pub(crate) fn asks_net_status(&self, client: bool) -> bool {
+        self.net_status_ms > 0 && self.net_status_by.is_for(client)
+    }
+
     /// The version that a client sends.
     pub(crate) fn version_sent(&self) -> u32 {
         if self.protocol_version == 0 { 3 } else { self.protocol_version }

@@ -32,7 +32,7 @@ pub(crate) struct Messages {
     channel: Channel,
     /// Each stands behind its length.
     bundled: bool,
-    /// It begins with a zero, and one more in front.
+    /// One that begins with two zeros has one too many, unless it is deciphered.
     escaped: bool,
 }
 
@@ -111,6 +111,8 @@ pub(crate) struct EventQueue {
     most_bytes: u64,
     /// [`Config::escape_reliable`].
     escapes: bool,
+    /// [`Config::max_message`].
+    longest: usize,
 }
 
 impl EventQueue {
@@ -128,6 +130,7 @@ impl EventQueue {
             most_messages: config.max_queued_events as usize,
             most_bytes: config.max_queued_bytes,
             escapes: config.escape_reliable,
+            longest: config.max_message as usize,
         }
     }
 
@@ -165,19 +168,23 @@ impl EventQueue {
         self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false, escaped });
     }
 
-    /// Queues one message in a buffer of its own, or the bundle in it. Returns how many messages that were, and whether all of it was well formed.
-    pub(crate) fn owned(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, message: Vec<u8>) -> (u64, bool) {
-        let escaped = self.escapes && message.starts_with(&[0, 0]);
-        if self.escapes && !escaped && message.first() == Some(&0) {
-            return self.unpack(whose, time_us, channel, &message, 0);
-        }
+    /// Queues one message in a buffer of its own, or the bundle in it. With `led`, one that begins with a zero may have one more in front. Returns how many messages
+    /// that were, and whether all of it was well formed.
+    pub(crate) fn owned(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, message: Vec<u8>, led: bool) -> (u64, bool) {
         let bundled = message.starts_with(&wire::BUNDLE_HEAD);
         let head = if bundled { wire::BUNDLE_HEAD.len() } else { 0 };
+        if self.escapes && (if bundled { nests(&message[head..]) } else { is_packet(&message) }) {
+            return self.payload(whose, time_us, channel, &message);
+        }
+        let lead = usize::from(message.first() == Some(&0) && (led || self.escapes));
+        if !bundled && message.len() > self.longest + lead {
+            return (0, false);
+        }
         let body = message.len() - head;
         let (count, intact) = if bundled { measure(&message[head..]) } else { (1, body) };
         if count > 0 {
             let place = Place { block: self.pool.adopt(message), offset: head as u32, len: intact as u32 };
-            self.messages(whose, time_us, Messages { place, count, channel, bundled, escaped });
+            self.messages(whose, time_us, Messages { place, count, channel, bundled, escaped: self.escapes });
         }
         (count.into(), intact == body)
     }
@@ -186,37 +193,13 @@ impl EventQueue {
     #[inline]
     pub(crate) fn payload(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8]) -> (u64, bool) {
         match payload {
-            [0, ..] if self.escapes => self.unpack(whose, time_us, channel, payload, 0),
             [0, opcode::BUNDLE, body @ ..] => self.bundle(whose, time_us, channel, body),
+            _ if self.escapes && is_packet(payload) => (0, false),
             _ => {
-                self.message(whose, time_us, channel, payload);
+                self.one_message(whose, time_us, channel, payload, self.escapes);
                 (1, true)
             }
         }
-    }
-
-    /// Queues what begins with a zero where messages are escaped: such a message, or a bundle, message by message unless all stand plain in it. Returns as
-    /// [`EventQueue::owned`].
-    #[inline(never)]
-    fn unpack(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8], depth: u32) -> (u64, bool) {
-        let body = match payload {
-            [0, opcode::BUNDLE, body @ ..] if depth <= DEEPEST => body,
-            // A packet that has no business here.
-            [0, 1..=0xFF, ..] => return (0, false),
-            _ => {
-                self.one_message(whose, time_us, channel, payload, payload.starts_with(&[0, 0]));
-                return (1, true);
-            }
-        };
-        if stands_plain(body) {
-            return self.bundle(whose, time_us, channel, body);
-        }
-        let (mut count, mut intact, mut rest) = (0, true, body);
-        while let Some((element, behind)) = wire::split_bundle(rest) {
-            let (messages, whole) = self.unpack(whose, time_us, channel, element, depth + 1);
-            (count, intact, rest) = (count + messages, intact && whole, behind);
-        }
-        (count, intact && rest.is_empty())
     }
 
     /// An empty buffer for [`EventQueue::owned`]: one that holds `len` bytes if such a one is idle.
@@ -226,12 +209,29 @@ impl EventQueue {
 
     /// Queues the messages of the bundle `body`: what stands behind its opcode. Those before a malformed one are queued. Returns as [`EventQueue::owned`].
     pub(crate) fn bundle(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
+        let escaped = self.escapes;
+        if escaped && nests(body) {
+            return self.nested(whose, time_us, channel, body);
+        }
         let (count, intact) = measure(body);
         if count > 0 {
             let place = self.pool.append(&mut self.cursor, &body[..intact], Size::Large);
-            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped: false });
+            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped });
         }
         (count.into(), intact == body.len())
+    }
+
+    /// Queues a bundle with bundles in it, as one: it takes no more than it did.
+    #[inline(never)]
+    fn nested(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
+        let mut flat = self.spare_buffer(body.len());
+        let (count, intact) = flatten(body, 0, &mut flat);
+        if count > 0 {
+            let place = Place { block: 0, offset: 0, len: flat.len() as u32 };
+            let place = Place { block: self.pool.adopt(flat), ..place };
+            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped: true });
+        }
+        (count.into(), intact)
     }
 
     #[inline(always)]
@@ -302,9 +302,7 @@ impl EventQueue {
         let (mut plain, mut events, mut bytes) = (None, self.handed, 0);
         let run = self.queue.waiting().iter().take_while(|record| {
             let Kind::Messages(messages) = record.kind else { return false };
-            let whole = !messages.escaped
-                && messages.count as usize <= max - events
-                && (plain == Some(record.session) || sessions.reads_plain(record.session));
+            let whole = messages.count as usize <= max - events && (plain == Some(record.session) || sessions.reads_plain(record.session));
             if whole {
                 plain = Some(record.session);
                 events += messages.count as usize;
@@ -345,9 +343,7 @@ impl EventQueue {
             self.waiting -= first.count as usize;
             self.bytes -= u64::from(messages.place.len - rest.place.len);
             if let Some(cipher) = cipher {
-                first.place = self.decipher(cipher, first.place);
-            } else if first.escaped {
-                first.place = first.place.skip(1);
+                (first.place, first.escaped) = (self.decipher(cipher, first.place), false);
             }
             self.hand(Record { kind: Kind::Messages(first), ..record }, first.count as usize);
             if rest.count == 0 {
@@ -410,7 +406,7 @@ impl<'a> Iterator for Drained<'a> {
         self.left -= 1;
         let (data, rest) = wire::split_bundle(bundle)?;
         self.bundle = (!rest.is_empty()).then_some((record, channel, rest));
-        Some(record.message(channel, data))
+        Some(record.message(channel, unescaped(data, record.is_escaped())))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -424,15 +420,18 @@ impl<'a> Iterator for Drained<'a> {
         let (mut records, mut bundle) = (self.records, self.bundle);
         loop {
             if let Some((record, channel, mut rest)) = bundle.take() {
+                let escaped = record.is_escaped();
                 while let Some((data, behind)) = wire::split_bundle(rest) {
-                    folded = each(folded, record.message(channel, data));
+                    folded = each(folded, record.message(channel, unescaped(data, escaped)));
                     rest = behind;
                 }
             }
             let Some(record) = records.next() else { return folded };
             match record.kind {
                 Kind::Messages(Messages { place, channel, bundled: true, .. }) => bundle = Some((record, channel, self.pool.bytes(place))),
-                Kind::Messages(Messages { place, channel, .. }) => folded = each(folded, record.message(channel, self.pool.bytes(place))),
+                Kind::Messages(Messages { place, channel, escaped, .. }) => {
+                    folded = each(folded, record.message(channel, unescaped(self.pool.bytes(place), escaped)));
+                }
                 _ => folded = each(folded, record.event(self.pool)),
             }
         }
@@ -448,6 +447,11 @@ impl Record {
         }
     }
 
+    /// Its messages are escaped.
+    fn is_escaped(&self) -> bool {
+        matches!(self.kind, Kind::Messages(Messages { escaped: true, .. }))
+    }
+
     /// One message from it.
     #[inline]
     fn message<'a>(&self, channel: Channel, data: &'a [u8]) -> Event<'a> {
@@ -459,7 +463,9 @@ impl Record {
     #[inline(never)]
     fn event<'a>(&self, pool: &'a Pool) -> Event<'a> {
         let kind = match self.kind {
-            Kind::Messages(Messages { place, channel, .. }) => EventKind::Message { channel, data: pool.bytes(place) },
+            Kind::Messages(Messages { place, channel, escaped, .. }) => {
+                EventKind::Message { channel, data: unescaped(pool.bytes(place), escaped) }
+            }
             Kind::ConnectRequest(place) => EventKind::ConnectRequest { application_protocol: pool.bytes(place) },
             Kind::Connected(place) => EventKind::Connected { application_protocol: pool.bytes(place) },
             Kind::Writable => EventKind::Writable,
@@ -510,16 +516,50 @@ fn measure(body: &[u8]) -> (u32, usize) {
     (messages, body.len() - rest.len())
 }
 
-/// No message of a bundle begins with a zero.
-fn stands_plain(body: &[u8]) -> bool {
+/// A packet of the protocol, or a bundle, where messages that begin with a zero have one more in front.
+#[inline]
+fn is_packet(payload: &[u8]) -> bool {
+    matches!(payload, [0, 1..=0xFF, ..])
+}
+
+/// Something in this bundle is no message.
+fn nests(body: &[u8]) -> bool {
     let mut rest = body;
-    while let Some((message, behind)) = wire::split_bundle(rest) {
-        if message.first() == Some(&0) && message.len() > 1 {
-            return false;
+    while let Some((element, behind)) = wire::split_bundle(rest) {
+        if is_packet(element) {
+            return true;
         }
         rest = behind;
     }
-    true
+    false
+}
+
+/// Appends the messages of a bundle, and of those inside it, to `flat`. Returns how many, and whether all of it was well formed.
+fn flatten(body: &[u8], depth: u32, flat: &mut Vec<u8>) -> (u32, bool) {
+    let (mut count, mut intact, mut rest) = (0, true, body);
+    while let Some((element, behind)) = wire::split_bundle(rest) {
+        match element {
+            [0, opcode::BUNDLE, inside @ ..] if depth < DEEPEST => {
+                let (messages, whole) = flatten(inside, depth + 1, flat);
+                (count, intact) = (count + messages, intact && whole);
+            }
+            // Of no use here.
+            _ if is_packet(element) => intact = false,
+            _ => {
+                wire::Packing::SHORTEST.push(element.len(), flat);
+                flat.extend_from_slice(element);
+                count += 1;
+            }
+        }
+        rest = behind;
+    }
+    (count, intact && rest.is_empty())
+}
+
+/// A message without the zero that stands before its own.
+#[inline(always)]
+fn unescaped(message: &[u8], escaped: bool) -> &[u8] {
+    if escaped && message.starts_with(&[0, 0]) { &message[1..] } else { message }
 }
 
 #[cfg(test)]
@@ -533,6 +573,29 @@ mod tests {
                 _ => None,
             })
             .collect()
+    }
+
+    /// A peer's bundle of tiny messages is one record, whatever they begin with and however they are nested.
+    #[test]
+    fn a_bundle_is_kept_in_no_more_than_it_came_in() {
+        let escaped = [&[2, 0, 0][..], &[1, 7].repeat(100_000)].concat();
+        let mut nested = vec![0, opcode::BUNDLE];
+        (0..1_000).for_each(|_| nested.extend_from_slice(&[6, 0, opcode::BUNDLE, 1, 7, 1, 8]));
+        for (message, count) in [([&wire::BUNDLE_HEAD[..], &escaped].concat(), 100_001), (nested, 2_000)] {
+            let config = Config { escape_reliable: true, ..Config::default() };
+            let (mut queue, mut sessions) = (EventQueue::new(&config), Sessions::new(1, false));
+            let whose = (SessionId::from_raw(1 << 24), 0);
+            let len = message.len();
+            assert_eq!(queue.owned(whose, 0, Channel::Reliable0, message, false), (count, true));
+            assert_eq!(queue.queue.waiting().len(), 1);
+            assert!(queue.pool.held_bytes() <= len + 64, "{} bytes held for {len}", queue.pool.held_bytes());
+            let mut got = 0;
+            while queue.waits() {
+                queue.drain(&mut sessions, 100);
+                got += messages(queue.drained()).iter().filter(|message| message.len() == 1).count() as u64;
+            }
+            assert_eq!(got, count);
+        }
     }
 
     #[test]

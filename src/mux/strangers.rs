@@ -37,7 +37,7 @@ impl Multiplexer {
     #[inline(never)]
     pub(super) fn session_request(&mut self, from: &Address, datagram: &[u8]) {
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
-        let Some(request) = SessionRequest::read(datagram).filter(|_| port_is_real) else {
+        let Some(request) = SessionRequest::read(datagram, self.shared.config.has_names()).filter(|_| port_is_real) else {
             self.shared.stats.dropped_contextless += 1;
             return;
         };
@@ -71,7 +71,7 @@ impl Multiplexer {
         }
         let config = &self.shared.config;
         let version_fits = config.protocol_version == 0 || request.version == config.protocol_version;
-        let named = config.application_protocol.as_deref().filter(|_| config.has_names());
+        let named = config.application_protocol.as_deref().filter(|_| config.has_names() && request.version != 2);
         let name_fits = named.is_none_or(|name| request.application_protocol == Some(name));
         let name = request.application_protocol.unwrap_or_default();
         let full = self.sessions.open() >= config.max_sessions;
@@ -85,7 +85,7 @@ impl Multiplexer {
             return self.turn_away(&newcomer, reason::PROTOCOL_MISMATCH);
         }
         if let Some(session) = self.sessions.find(from).and_then(|id| self.sessions.get_mut(id))
-            && newcomer.agreed.sealing.same_as(&session.agreed.sealing)
+            && (newcomer.agreed.sealing.same_as(&session.agreed.sealing) || self.shared.config.accept_zero_crc)
         {
             // Nothing would tell their datagrams apart. A client without a response sends none, so what comes now is the old one's, or it is gone.
             return session.doubt(&mut self.shared, Ending::Replaced);

@@ -6,7 +6,7 @@ use crate::wire::{self, Packing};
 /// The bytes of one message as they go over the wire.
 pub(crate) struct Content<'a> {
     /// What stands before the message: the zero in front of one that begins with a zero, or the head of a bundle of one.
-    prefix: [u8; PREFIX],
+    prefix: [u8; LEAD],
     prefix_at: usize,
     data: &'a [u8],
     cipher: Option<&'a mut Rc4>,
@@ -15,8 +15,8 @@ pub(crate) struct Content<'a> {
     bundle_of_one: bool,
 }
 
-/// The bundle opcode and its longest length.
-const PREFIX: usize = 2 + 7;
+/// What may stand before a message at most: the bundle opcode and its longest length.
+pub(crate) const LEAD: usize = 2 + 7;
 
 impl<'a> Content<'a> {
     /// `data` is not empty. A ciphertext that begins with a zero gets one more in front, and a plain message that `escapes`.
@@ -24,8 +24,8 @@ impl<'a> Content<'a> {
     pub(crate) fn new(data: &'a [u8], mut cipher: Option<&'a mut Rc4>, escapes: bool) -> Self {
         let first = cipher.as_mut().map(|cipher| data[0] ^ cipher.next_byte());
         let mut content = Content {
-            prefix: [0; PREFIX],
-            prefix_at: PREFIX,
+            prefix: [0; LEAD],
+            prefix_at: LEAD,
             data,
             cipher,
             first,
@@ -44,23 +44,23 @@ impl<'a> Content<'a> {
 
     /// Puts the head of a bundle of one in front.
     pub(crate) fn wrap(&mut self, packing: &Packing) {
-        let mut head = [0; PREFIX];
+        let mut head = [0; LEAD];
         head[..2].copy_from_slice(&wire::BUNDLE_HEAD);
         let len = 2 + packing.write(self.data.len(), &mut head[2..]);
-        self.prefix_at = PREFIX - len;
+        self.prefix_at = LEAD - len;
         self.prefix[self.prefix_at..].copy_from_slice(&head[..len]);
     }
 
     /// Bytes left to copy.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        PREFIX - self.prefix_at + self.data.len()
+        LEAD - self.prefix_at + self.data.len()
     }
 
     /// Appends the next `n` bytes to `out`.
     #[inline]
     pub(crate) fn copy(&mut self, out: &mut Vec<u8>, n: usize) {
-        if self.prefix_at < PREFIX || self.cipher.is_some() {
+        if self.prefix_at < LEAD || self.cipher.is_some() {
             return self.encode(out, n);
         }
         let (now, later) = self.data.split_at(n);
@@ -70,7 +70,7 @@ impl<'a> Content<'a> {
 
     #[inline(never)]
     fn encode(&mut self, out: &mut Vec<u8>, n: usize) {
-        let head = n.min(PREFIX - self.prefix_at);
+        let head = n.min(LEAD - self.prefix_at);
         out.extend_from_slice(&self.prefix[self.prefix_at..][..head]);
         self.prefix_at += head;
         let at = out.len();

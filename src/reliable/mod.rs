@@ -10,8 +10,8 @@ mod rtt;
 mod sender;
 
 pub(crate) use congestion::{Allowance, PROBE, Path};
-pub(crate) use content::Content;
-pub(crate) use receiver::{Acknowledgement, Arrival, Early, Limits, Outlet, Pace, Receiver};
+pub(crate) use content::{Content, LEAD};
+pub(crate) use receiver::{Acknowledgement, Arrival, Limits, Outlet, Pace, Receiver};
 pub(crate) use rtt::Rtt;
 pub(crate) use sender::{Layout, Leave, Leaving, Losses, Sender};
 

@@ -14,24 +14,15 @@ const STRIDE_US: u64 = 50_000;
 /// Entries that a receiver which falls idle keeps room for.
 const KEPT: usize = 64;
 
-/// How packets ahead of their turn are acknowledged.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Early {
-    /// Not before their turn.
-    Silently,
-    /// Within a stride of the last cumulative acknowledgement: the peer may misread what is farther apart.
-    InStrides,
-    /// However far ahead.
-    AtOnce,
-}
-
 /// What a receiver holds at most.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Packets past the next one in order.
     pub(crate) window: u64,
-    /// How what comes early is acknowledged.
-    pub(crate) acknowledges: Early,
+    /// The peer reads acknowledgements however far apart. Else what is acknowledged in a short time is never farther apart than such peers can bear.
+    pub(crate) thorough: bool,
+    /// What comes early is acknowledged before its turn.
+    pub(crate) acknowledges_early: bool,
     /// Bytes of packets that came early.
     pub(crate) early: usize,
     /// Bytes of one message.
@@ -39,7 +30,7 @@ pub(crate) struct Limits {
 }
 
 /// A packet that came ahead of its turn.
-struct Waiting {
+struct Early {
     fragment: bool,
     payload: Box<[u8]>,
 }
@@ -89,7 +80,7 @@ pub(crate) struct Receiver {
     /// The next sequence in order.
     next: u64,
     /// What came early, by distance from `next`.
-    early: VecDeque<Option<Waiting>>,
+    early: VecDeque<Option<Early>>,
     held: usize,
     held_bytes: usize,
     reassembly: Option<Reassembly>,
@@ -155,9 +146,12 @@ impl Receiver {
         Some(stride.map_or(at, |(_, since)| at.max(since + STRIDE_US)))
     }
 
-    /// The peer turned out to read acknowledgements however far apart: all that came early is acknowledged, as it would have been.
-    pub(crate) fn acknowledge_early(&mut self, now: u64) {
+    /// The peer turned out to read acknowledgements however far apart: all that came early is acknowledged as it would have been.
+    pub(crate) fn peer_is_thorough(&mut self, acknowledges_early: bool, now: u64) {
         self.stride = None;
+        if !acknowledges_early {
+            return;
+        }
         for ahead in 0..self.early.len() {
             let wire = (self.next + ahead as u64) as u16;
             if self.early[ahead].is_some() && !self.acknowledge.iter().any(|&(said, _)| said == wire) {
@@ -232,7 +226,7 @@ impl Receiver {
     /// What came early goes on from here.
     #[inline(never)]
     fn go_on(&mut self, limits: &Limits, now: u64, outlet: &mut impl Outlet) {
-        if self.held > 0 && limits.acknowledges == Early::InStrides {
+        if self.held > 0 && !limits.thorough {
             self.stride = self.stride.or(Some((self.said, now)));
         }
         self.early.pop_front();
@@ -256,11 +250,8 @@ impl Receiver {
             return Arrival::Beyond;
         }
         self.owe(now);
-        let acknowledge = match limits.acknowledges {
-            Early::Silently => false,
-            Early::InStrides => self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE,
-            Early::AtOnce => true,
-        };
+        let within = self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
+        let acknowledge = limits.acknowledges_early && (limits.thorough || within);
         self.keep(wire, ahead as usize, acknowledge, fragment, payload)
     }
 
@@ -280,7 +271,7 @@ impl Receiver {
             return Arrival::Duplicate;
         }
         self.held_bytes += payload.len();
-        *slot = Some(Waiting { fragment, payload: payload.into() });
+        *slot = Some(Early { fragment, payload: payload.into() });
         self.held += 1;
         Arrival::Early
     }
@@ -385,7 +376,7 @@ pub(crate) enum Acknowledgement {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 8, early: 1000, acknowledges: Early::AtOnce, message: 1000 };
+    const LIMITS: Limits = Limits { window: 8, early: 1000, thorough: true, acknowledges_early: true, message: 1000 };
 
     impl Outlet for Vec<Vec<u8>> {
         fn packet(&mut self, payload: &[u8]) {
@@ -434,6 +425,30 @@ mod tests {
         assert_eq!(feed(&mut receiver, 0, false, b"a"), (Arrival::InOrder, vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]));
         assert_eq!(said(&mut receiver, 7), "all2 ");
         assert!(receiver.is_idle());
+    }
+
+    /// Silent or not about what came early, a peer that misreads acknowledgements that lie far apart is not given any.
+    #[test]
+    fn a_filled_gap_is_acknowledged_in_strides_to_a_peer_that_is_not_thorough() {
+        for acknowledges_early in [false, true] {
+            let limits = Limits { window: 1000, early: 100_000, thorough: false, acknowledges_early, ..LIMITS };
+            let mut receiver = Receiver::default();
+            let (mut out, pace) = (Vec::new(), Pace { delay: 0, every_packet: false, most: 100 });
+            for wire in (1..300).chain([0]) {
+                receiver.receive((wire, false, b"x"), &limits, 0, &mut out);
+            }
+            assert_eq!(out.len(), 300);
+            let (mut last, mut now) = (0, 0);
+            while last < 299 {
+                now += STRIDE_US;
+                receiver.acknowledge(now, &pace, |ack| {
+                    if let Acknowledgement::All(wire) = ack {
+                        assert!(u64::from(wire) <= last + STRIDE, "{wire} after {last}");
+                        last = wire.into();
+                    }
+                });
+            }
+        }
     }
 
     #[test]

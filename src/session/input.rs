@@ -1,13 +1,13 @@
 //! A datagram from the peer's address: validated, understood, delivered.
 
-use super::life::{ANSWER_US, PROBING_US};
+use super::life::{ANSWER_US, HEARTBEAT, PROBING_US};
 use super::{CHANNELS, Doubt, Ending, Session, Shared, State, count};
 use crate::codec::{Codec, Rejected};
 use crate::config::{Config, Congestion};
 use crate::event::{Channel, SessionId};
 use crate::mux::events::{EventQueue, Kind};
 use crate::pool::NONE;
-use crate::reliable::{Arrival, Early, Limits, Losses, Outlet};
+use crate::reliable::{Arrival, LEAD, Limits, Losses, Outlet};
 use crate::wire::{self, Packet, Reliable, Unreadable, opcode};
 
 /// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
@@ -38,6 +38,8 @@ struct Incoming<'a> {
     whose: (SessionId, u64),
     now: u64,
     channel: Channel,
+    /// Messages may be enciphered.
+    led: bool,
     messages: u64,
     malformed: u32,
 }
@@ -58,7 +60,7 @@ impl Outlet for Incoming<'_> {
 
     #[inline(never)]
     fn message(&mut self, message: Vec<u8>) {
-        let queued = self.events.owned(self.whose, self.now, self.channel, message);
+        let queued = self.events.owned(self.whose, self.now, self.channel, message, self.led);
         self.queued(queued);
     }
 
@@ -112,10 +114,11 @@ impl Session {
         }
     }
 
-    /// Counts a malformed packet. With a CRC, too many datagrams with one end the session; without, anybody could send them.
+    /// Counts a malformed packet. Too many datagrams with one end the session, where its CRC says that they are the peer's.
     fn malformed(&mut self, shared: &mut Shared) -> Result<(), Ending> {
         count!(self, shared, dropped_malformed);
-        if self.agreed.sealing.crc_length() == 0 || std::mem::replace(&mut shared.struck, true) {
+        let anybodys = self.agreed.sealing.crc_length() == 0 || shared.config.crc_is_known();
+        if anybodys || std::mem::replace(&mut shared.struck, true) {
             return Ok(());
         }
         let strikes = &mut self.rare().malformed;
@@ -241,18 +244,19 @@ impl Session {
                 receiver.begin(self.next_in[channel].into());
             }
         }
-        let Config { receive_window, max_message, udp_length, .. } = shared.config;
+        let Config { receive_window, max_message, udp_length, ack_early, .. } = shared.config;
         let early = (receive_window * udp_length) as usize;
-        let acknowledges = match (shared.config.ack_early, self.thorough) {
-            (false, _) => Early::Silently,
-            (true, false) => Early::InStrides,
-            (true, true) => Early::AtOnce,
+        let limits = Limits {
+            window: receive_window.into(),
+            early,
+            thorough: self.thorough,
+            acknowledges_early: ack_early,
+            message: max_message as usize + LEAD,
         };
-        let limits = Limits { window: receive_window.into(), early, acknowledges, message: max_message as usize };
-        let (whose, now) = (self.whose(), shared.now);
+        let (whose, now, led) = (self.whose(), shared.now, !self.reads_plain());
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
-        let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], messages: 0, malformed: 0 };
+        let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], led, messages: 0, malformed: 0 };
         let arrival = receiver.receive((packet.sequence, packet.fragment, packet.payload), &limits, now, &mut incoming);
         let Incoming { messages, malformed, .. } = incoming;
         count!(self, shared, messages_received, messages);
@@ -353,12 +357,12 @@ impl Session {
 
     /// The peer sends MultiPackets: it is not of soe-protocol's kind.
     fn peer_is_thorough(&mut self, shared: &mut Shared) {
-        if std::mem::replace(&mut self.thorough, true) || !shared.config.ack_early {
+        if std::mem::replace(&mut self.thorough, true) {
             return;
         }
         for channel in 0..CHANNELS {
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
-                receiver.acknowledge_early(shared.now);
+                receiver.peer_is_thorough(shared.config.ack_early, shared.now);
                 self.owe_acknowledgement(shared, channel);
             }
         }
@@ -429,12 +433,12 @@ impl Session {
         }
     }
 
-    /// A heartbeat without the right CRC, which some titles' servers send. Anybody could have sent it: it is answered, but it is neither an answer nor a sign of life.
+    /// A heartbeat without a CRC, which some titles' servers send. Anybody could have sent it: it is answered unless something else was sent a moment ago, but it is
+    /// neither an answer nor a sign of life, and changes nothing here.
     pub(crate) fn bare_heartbeat(&mut self, shared: &mut Shared) {
-        let asked = self.asked;
-        if shared.config.answer_heartbeats && self.since_heartbeat(shared.now).is_none_or(|since| since >= ECHO_US) {
-            self.send_heartbeat(shared, false);
-            self.asked = asked;
+        count!(self, shared, dropped_contextless);
+        if shared.config.answer_heartbeats && shared.now - self.sent_at >= ECHO_US {
+            self.queue_control(shared, &HEARTBEAT);
         }
     }
 
@@ -478,6 +482,7 @@ impl Session {
             0 => None,
             _ => Some((1_000_000 - (u128::from(arrived.min(sent)) * 1_000_000 / u128::from(sent))) as u32),
         };
+        rare.net_status.unanswered = 0;
         rare.net_status.loss_sent_ppm = lost(reply.our_received, reply.your_sent);
         rare.net_status.loss_received_ppm = lost(received, reply.our_sent);
         if let Some(at) = rare.net_status.asked_at {

@@ -1,7 +1,7 @@
 //! What a session does without being spoken to: requests and heartbeats, timeouts, probes.
 
 use super::input::MALFORMED_SPAN_US;
-use super::{Agreement, CHANNELS, Closing, Connecting, Ending, Session, Shared, State, count};
+use super::{Agreement, CHANNELS, Closing, Connecting, Ending, NetStatus, Session, Shared, State, count};
 use crate::codec::{Codec, Sealing};
 use crate::config::{Config, MIN_UDP_LENGTH, Pass, Probe};
 use crate::pool::NONE;
@@ -28,7 +28,11 @@ pub(super) const PROBING_US: u64 = 4_000_000;
 /// No heartbeat was sent yet.
 pub(super) const NEVER: u64 = u64::MAX;
 
-const HEARTBEAT: [u8; 2] = [0, opcode::HEARTBEAT];
+pub(super) const HEARTBEAT: [u8; 2] = [0, opcode::HEARTBEAT];
+/// Bytes of a NetStatus request.
+const NET_STATUS: usize = 40;
+/// So often a NetStatus request that is not answered is repeated soon: it may have been lost, and some titles' servers drop a client that doesn't ask.
+const MOST_UNANSWERED: u8 = 3;
 
 fn ms(ms: u32) -> u64 {
     u64::from(ms) * 1000
@@ -108,11 +112,11 @@ impl Session {
     /// Asks for a sign of life with what peers of this title answer.
     pub(super) fn probe(&mut self, shared: &mut Shared) {
         match shared.config.probe {
-            Probe::Heartbeat => self.send_heartbeat(shared, true),
-            Probe::NetStatus => {
+            Probe::NetStatus if self.fits(NET_STATUS) => {
                 self.heartbeat_at = shared.now;
                 self.ask_net_status(shared);
             }
+            Probe::NetStatus | Probe::Heartbeat => self.send_heartbeat(shared, true),
         }
     }
 
@@ -206,9 +210,10 @@ impl Session {
     }
 
     fn net_status_due(&self, config: &Config) -> u64 {
-        let asked_at = self.rare.as_ref().and_then(|rare| rare.net_status.asked_at);
-        match asked_at {
-            Some(at) if config.net_status_by.is_for(self.client) => after(at, config.net_status_ms),
+        match self.rare.as_ref().map(|rare| rare.net_status) {
+            Some(NetStatus { asked_at: Some(at), unanswered, .. }) if config.asks_net_status(self.client) => {
+                if (1..=MOST_UNANSWERED).contains(&unanswered) { at + REPEAT_US } else { after(at, config.net_status_ms) }
+            }
             _ => u64::MAX,
         }
     }
@@ -340,7 +345,7 @@ impl Session {
             self.give_back_receiver(shared, channel);
         }
         self.give_back_path(shared);
-        self.drop_rare();
+        self.drop_rare(shared);
         Ok(())
     }
 
@@ -393,7 +398,9 @@ impl Session {
             received: self.stats.datagrams_received,
         }
         .write(&mut packet);
-        self.rare().net_status.asked_at = Some(shared.now);
+        let net_status = &mut self.rare().net_status;
+        net_status.asked_at = Some(shared.now);
+        net_status.unanswered = net_status.unanswered.saturating_add(1);
         self.queue_control(shared, &packet);
     }
 }

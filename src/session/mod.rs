@@ -124,6 +124,8 @@ struct Doubt {
 #[derive(Clone, Copy, Default)]
 struct NetStatus {
     asked_at: Option<u64>,
+    /// Requests since the last answer.
+    unanswered: u8,
     loss_sent_ppm: Option<u32>,
     loss_received_ppm: Option<u32>,
 }
@@ -334,28 +336,29 @@ impl Session {
         if let Some(rare) = &mut self.rare {
             rare.connecting = None;
         }
-        self.drop_rare();
+        self.drop_rare(shared);
         if let Some(key) = shared.config.cipher_key.clone() {
             self.set_cipher(&shared.config.cipher(key));
         }
         shared.stats.sessions_connected += 1;
         let name = self.application_protocol(&shared.config);
         shared.events.named(self.whose(), shared.now, name, Kind::Connected);
-        if shared.config.net_status_ms > 0 && shared.config.net_status_by.is_for(self.client) {
+        if shared.config.asks_net_status(self.client) {
             self.ask_net_status(shared);
         }
         self.schedule(shared);
     }
 
-    /// Lets go of what is rare where nothing of it is in use.
-    fn drop_rare(&mut self) {
+    /// Lets go of what is rare where nothing of it is in use. What a question told of losses is kept only where such are asked for their own sake.
+    fn drop_rare(&mut self, shared: &Shared) {
         if let Some(rare) = &self.rare
             && rare.application_protocol.is_none()
             && rare.connecting.is_none()
             && rare.closing.is_none()
             && rare.doubt.is_none()
             && rare.malformed.is_empty()
-            && rare.net_status.asked_at.is_none()
+            && !shared.config.asks_net_status(self.client)
+            && rare.net_status.asked_at.is_none_or(|at| shared.now - at >= life::ANSWER_US)
         {
             self.rare = None;
         }
@@ -545,9 +548,14 @@ impl Session {
         Ok(())
     }
 
+    /// A packet of `len` bytes fits a datagram.
+    fn fits(&self, len: usize) -> bool {
+        len <= usize::from(self.agreed.payload) + 4
+    }
+
     /// Queues a packet of the session's own: it may always share a MultiPacket. What does not fit the UDP length is left unsaid.
     fn queue_control(&mut self, shared: &mut Shared, packet: &[u8]) {
-        if packet.len() + self.agreed.sealing.crc_length() + self.agreed.sealing.expansion() > usize::from(self.agreed.udp_length) {
+        if !self.fits(packet.len()) {
             return;
         }
         let blocked = self.blocked;

@@ -23,6 +23,9 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
+    /// Takes no more bytes for any length than another one.
+    pub(crate) const SHORTEST: Packing = Packing { medium: 255, long: true, escapes: false };
+
     pub(crate) fn new(config: &Config) -> Self {
         let (medium, long) = match config.bundles {
             Bundles::LongFrom254 => (254, true),

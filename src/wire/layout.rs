@@ -174,11 +174,12 @@ pub(crate) struct SessionRequest<'a> {
 }
 
 impl<'a> SessionRequest<'a> {
-    /// `None` for another opcode, where a field is cut off, and for a name that is too long or has no end. Version 2 has no names: what stands there is ignored.
-    pub(crate) fn read(packet: &'a [u8]) -> Option<Self> {
+    /// `None` for another opcode, where a field is cut off, and for a name that is too long or has no end. Where there are none, as in version 2, what stands there is
+    /// ignored.
+    pub(crate) fn read(packet: &'a [u8], has_names: bool) -> Option<Self> {
         let mut from = fields(packet, opcode::SESSION_REQUEST)?;
         let (version, session_id, udp_length) = (Field::get(&mut from)?, Field::get(&mut from)?, Field::get(&mut from)?);
-        let named = version != 2 && !from.is_empty();
+        let named = has_names && version != 2 && !from.is_empty();
         let application_protocol = if named { Some(&from[..from.iter().position(|&byte| byte == 0)?]) } else { None };
         let request = SessionRequest { version, session_id, udp_length, application_protocol };
         application_protocol.is_none_or(|name| name.len() <= MAX_NAME).then_some(request)
@@ -231,7 +232,7 @@ mod tests {
         let request = SessionRequest { version: 3, session_id: 5_467_392, udp_length: 512, application_protocol: Some(b"TestProtocol") };
         let known = "0001 00000003 00536d00 00000200 5465737450726f746f636f6c 00";
         assert_eq!(written(|out| request.write(out)), hex(known));
-        assert_eq!(SessionRequest::read(&hex(known)), Some(request));
+        assert_eq!(SessionRequest::read(&hex(known), true), Some(request));
         let h1 = SessionRequest { version: 3, session_id: 0x3c17_8c63, udp_length: 512, application_protocol: Some(b"LoginUdp_9") };
         let known = &h1emu()["pack"]["session_request(id=0x3c178c63,ver=3,udp=512,LoginUdp_9)"];
         assert_eq!(written(|out| h1.write(out)), hex(known.as_str().unwrap()));
@@ -241,7 +242,7 @@ mod tests {
     fn the_name_of_a_session_request_ends_with_its_first_nul() {
         let read = |name: &[u8]| {
             let packet = [&hex("0001 00000003 00000001 00000200"), name].concat();
-            SessionRequest::read(&packet).map(|request| request.application_protocol.unwrap_or(b"none").to_vec())
+            SessionRequest::read(&packet, true).map(|request| request.application_protocol.unwrap_or(b"none").to_vec())
         };
         assert_eq!(read(b""), Some(b"none".to_vec()), "some titles have no name");
         assert_eq!(read(b"\0"), Some(vec![]));
@@ -262,15 +263,15 @@ mod tests {
         let known = hex("0001 00000002 7780a016 00000200");
         assert_eq!(written(|out| request.write(out)), known);
         for behind in ["", "00", "6100", "61"] {
-            assert_eq!(SessionRequest::read(&[&known[..], &hex(behind)].concat()), Some(request), "{behind}");
+            assert_eq!(SessionRequest::read(&[&known[..], &hex(behind)].concat(), true), Some(request), "{behind}");
         }
     }
 
     #[test]
     fn a_session_request_cut_before_the_name_is_refused() {
         let packet = hex("0001 00000003 00000001 00000200");
-        (0..packet.len()).for_each(|length| assert_eq!(SessionRequest::read(&packet[..length]), None));
-        assert_eq!(SessionRequest::read(&hex("0002 00000003 00000001 00000200 00")), None);
+        (0..packet.len()).for_each(|length| assert_eq!(SessionRequest::read(&packet[..length], true), None));
+        assert_eq!(SessionRequest::read(&hex("0002 00000003 00000001 00000200 00"), true), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a dialect's sessions begin and end, and go on from elsewhere.
 
 use crate::common::*;
-use soe::{AcceptOptions, Address, Channel, Config, ConnectOptions, CrcSeed, Disconnect, EndedBy, Error, Pass, Preset};
+use soe::{AcceptOptions, Address, Channel, Config, ConnectOptions, CrcSeed, Disconnect, EndedBy, Error, Pass, Preset, reason};
 
 /// UdpLibrary with a CRC: what the titles of version 2 have in common.
 fn udp_library() -> Config {
@@ -54,10 +54,14 @@ fn a_server_takes_the_versions_and_names_that_it_should() {
         (named.clone(), bare(3), false),
         (named.clone(), bare(2), false),
         (Config { protocol_version: 0, ..named.clone() }, with(1, b"CGAPI_527"), true),
+        // Version 2 can't say a name.
+        (Config { protocol_version: 0, ..named.clone() }, bare(2), true),
+        (Config { protocol_version: 0, ..named.clone() }, bare(3), false),
         (Config { protocol_version: 2, ..named.clone() }, bare(2), true),
         (Config { protocol_version: 2, ..named.clone() }, bare(3), false),
         (Config { request_has_name: false, ..named.clone() }, bare(3), true),
         (Config { request_has_name: false, ..named.clone() }, with(3, b"whatever"), true),
+        (Config { request_has_name: false, ..named.clone() }, [bare(3), b"no end".to_vec()].concat(), true),
         (Config::preset(Preset::EverQuest), bare(2), true),
         (Config::preset(Preset::EverQuest), bare(0), true),
         (Config::preset(Preset::StarWarsGalaxies), bare(2), true),
@@ -215,4 +219,18 @@ fn a_crc_of_zeros_opens_a_session_only_where_the_title_sends_it() {
         puppet.say(&[&Wire::reliable(0, 0, b"hello")[..], &[0, 0]].concat());
         assert_eq!(puppet.node.messages_on(Channel::Reliable0).len(), heard);
     }
+}
+
+/// Any sealing opens what has zeros for a CRC. So a client that begins anew at its old port gets its response when the old session has stayed silent, not its messages.
+#[test]
+fn where_zeros_pass_a_newcomer_waits_for_the_old_session_to_prove_dead() {
+    let mut puppet = Puppet::client(Config { protocol_version: 0, accept_zero_crc: true, ..udp_library() });
+    puppet.wait(SECOND);
+    let anew = request(3, 0xaaaa_aaaa, 512, b"");
+    assert!(puppet.say(&anew).iter().all(|datagram| !datagram.starts_with(&[0, 2])), "no response yet");
+    puppet.wait(4 * SECOND);
+    assert_eq!(puppet.node.disconnected(), Some((EndedBy::Library, reason::NEW_CONNECTION_ATTEMPT)));
+    assert!(puppet.say(&anew)[0].starts_with(&[0, 2]));
+    puppet.say(&[&Wire::reliable(0, 0, b"hello")[..], &[0, 0]].concat());
+    assert_eq!(puppet.node.messages_on(Channel::Reliable0), [b"hello"]);
 }

@@ -70,7 +70,17 @@ fn net_status_is_asked_by_whom_it_is_and_answered_where_it_is() {
                 let mine = all.iter().filter(|tapped| tapped.by_client == by_client && !matches!(tapped.data[..2], [0, 1 | 2]));
                 mine.flat_map(|tapped| wire.packets(&tapped.data)).filter(|packet| packet[..2] == [0, opcode]).count()
             };
-            assert_eq!((said(true, 7), said(false, 7)), (if up { 3 } else { 0 }, if down { 3 } else { 0 }), "{net_status_by:?}");
+            // At 0, 5 and 10 s; where no answer comes, at 0 to 3 and at 8 s.
+            let asked = |asks: bool| {
+                if !asks {
+                    0
+                } else if answer_net_status {
+                    3
+                } else {
+                    5
+                }
+            };
+            assert_eq!((said(true, 7), said(false, 7)), (asked(up), asked(down)), "{net_status_by:?}");
             let answers = |asked: bool| if asked && answer_net_status { 3 } else { 0 };
             assert_eq!((said(true, 8), said(false, 8)), (answers(down), answers(up)), "{net_status_by:?}");
         }
@@ -132,6 +142,7 @@ fn a_bare_heartbeat_is_taken_but_is_no_sign_of_life() {
         }
         assert_eq!(puppet.node.disconnected(), Some((EndedBy::Library, reason::TIMEOUT)));
         assert_eq!(puppet.node.mux.stats().dropped_crc, 0);
+        assert!(puppet.node.mux.stats().dropped_contextless > 20, "each is counted");
         assert_eq!(answers > 20, answer_heartbeats, "{answers}");
     }
 }
@@ -171,4 +182,71 @@ fn to_peers_that_are_known_to_be_thorough_nobody_shows_off() {
     let shown = |data: &[u8]| data.starts_with(&[0, 3, 2, 0, 6]);
     assert!(pair.tap.iter().flatten().all(|tapped| !shown(&tapped.data)));
     assert!(pair.tap.iter().flatten().all(|tapped| tapped.data[..2] != NET_STATUS), "and nobody is asked while the other is heard");
+}
+
+/// The client answers every question and says nothing of its own, while a stranger sends bare heartbeats in its name.
+#[test]
+fn bare_heartbeats_keep_nobody_from_asking() {
+    let mut puppet = Puppet::client(Config { answer_heartbeats: true, ..udp_library() });
+    let mut asked = 0;
+    for _ in 0..400 {
+        let wire = puppet.wire;
+        let said = [puppet.wait(300 * MS).into_iter().map(|(_, data)| data).collect(), puppet.say(&[0, 6])].concat();
+        for request in said.iter().flat_map(|datagram| wire.packets(datagram)).filter(|packet| packet.starts_with(&NET_STATUS)) {
+            asked += 1;
+            puppet.say(&wire.seal(&[&[0, 8][..], &request[2..4], &[0; 36]].concat()));
+        }
+    }
+    assert!(asked > 3, "{asked}");
+    assert_eq!(puppet.node.disconnected(), None);
+    puppet.assert_alive();
+}
+
+/// Where the CRC's seed is the title's, or zeros will do, anybody can send what is malformed: it is counted, and ends nothing.
+#[test]
+fn where_anybody_knows_the_crc_malformed_datagrams_end_no_session() {
+    let zeros = Config { accept_zero_crc: true, ..udp_library() };
+    let constant = Config { crc_seed: soe::CrcSeed::Fixed(0x3362_4702), ..udp_library() };
+    for (config, ends) in [(udp_library(), true), (zeros, false), (constant, false)] {
+        let mut puppet = Puppet::client(config);
+        for sequence in 0..20 {
+            puppet.say(&puppet.wire.seal(&Wire::fragment(0, sequence, None, &[])));
+        }
+        assert_eq!(puppet.node.disconnected().is_some(), ends);
+        assert!(puppet.node.mux.stats().dropped_malformed >= 8);
+        if !ends {
+            puppet.assert_alive();
+        }
+    }
+}
+
+/// Star Wars Galaxies' servers drop a client that hasn't asked for 50 s: one question that is lost must not be the end.
+#[test]
+fn a_lost_question_is_asked_again_soon() {
+    let config = Config { rng_seed: 6, ..Config::preset(Preset::StarWarsGalaxies) };
+    let mut pair = Pair::of(config.clone(), config).connect();
+    pair.drive(44 * SECOND);
+    pair.up.path.loss_percent = 100;
+    pair.drive(2 * SECOND);
+    pair.up.path.loss_percent = 0;
+    let before = pair.server.mux.stats().datagrams_received;
+    let mut pair = pair.tapped();
+    pair.drive(2 * SECOND);
+    assert!(pair.server.mux.stats().datagrams_received > before, "something arrived");
+    assert!(pair.tap.iter().flatten().any(|tapped| tapped.by_client && tapped.data.starts_with(&NET_STATUS)), "the question");
+}
+
+/// A NetStatus request of 40 bytes doesn't fit everywhere.
+#[test]
+fn where_a_question_does_not_fit_sessions_live_on_heartbeats() {
+    for udp_length in [16, 40, 41, 42, 43] {
+        for heartbeat_by in [Role::Client, Role::Both] {
+            // Where one side alone sends them, the other answers them.
+            let answer_heartbeats = heartbeat_by == Role::Client;
+            let config = Config { udp_length, heartbeat_by, answer_heartbeats, rng_seed: 1, ..udp_library() };
+            let mut pair = Pair::of(config.clone(), config).connect();
+            pair.drive(300 * SECOND);
+            assert_eq!((pair.client.disconnected(), pair.server.disconnected()), (None, None), "{udp_length} {heartbeat_by:?}");
+        }
+    }
 }

@@ -302,3 +302,31 @@ fn a_retransmission_is_the_same_bytes() {
         assert!(pair.drive_until(10 * SECOND, |p| p.server.message_count() == 1));
     }
 }
+
+/// What stands in front of a message takes no room from it: a zero, or the head of a bundle of one.
+#[test]
+fn the_longest_message_arrives_whatever_it_begins_with_and_a_longer_one_is_refused() {
+    let keyed = Config { cipher_key: Some(Key::new(&[1, 2, 3, 4, 5]).unwrap()), ..udp_library() };
+    for config in [udp_library(), Config { escape_reliable: false, ..udp_library() }, keyed] {
+        let config = Config { max_message: 5_000, rng_seed: 1, ..config };
+        let mut pair = Pair::of(config.clone(), config.clone()).connect();
+        // b2 and 00 19: what is deciphered to a zero, and what looks like a bundle.
+        for head in [&[0, 7][..], &[0, 0x19], &[0, 0], &[0xb2, 0x39], &[7, 7]] {
+            let message = [head, &vec![7; 4_998]].concat();
+            pair.send(Channel::Reliable0, &message);
+            assert!(pair.drive_until(10 * SECOND, |p| p.server.message_count() == 1), "{}", hex(head));
+            assert_eq!(pair.server.take_messages(), [(Channel::Reliable0, message)]);
+        }
+        assert_eq!(pair.client.mux.send(pair.id, Channel::Reliable0, &[7; 5_001]), Err(soe::Error::TooLarge));
+        assert_eq!(pair.server.mux.stats().dropped_malformed, 0);
+        // A peer that sends longer ones is not believed.
+        let mut puppet = Puppet::client(Config { max_message: 600, cipher_key: None, ..config });
+        for (sequence, message) in [(0, vec![7; 601]), (2, vec![7; 609]), (4, vec![7; 610])] {
+            let total = message.len() as u32;
+            puppet.say(&puppet.wire.seal(&Wire::fragment(0, sequence, Some(total), &message[..500])));
+            puppet.say(&puppet.wire.seal(&Wire::fragment(0, sequence + 1, None, &message[500..])));
+        }
+        assert_eq!(puppet.node.message_count(), 0);
+        assert!(puppet.node.mux.stats().dropped_malformed >= 3);
+    }
+}
