@@ -758,7 +758,8 @@ typedef struct soe_config {
    */
   uint32_t compression_threshold;
   /**
-   * Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. Default: 8192.
+   * Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. udp_length where that is more. Default:
+   * 8192.
    */
   uint32_t max_inflated;
   /**
@@ -781,11 +782,12 @@ typedef struct soe_config {
    */
   uint32_t connect_timeout_ms;
   /**
-   * Silence, in either direction, after which a client sends a heartbeat, but never more often than once a second; 0: none but the first,
-   * which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says nothing. It also sends
-   * a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and acknowledgements however far apart; a server
-   * answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it: acknowledged in strides of 96 packets.
-   * Default: 25000.
+   * Silence, in either direction, after which the side that heartbeat_by names sends a heartbeat, but never more often than once a second;
+   * where probe is not a heartbeat, that is after its own silence, and a silent peer is asked after half of inactivity_timeout_ms. 0: none of
+   * either but the first, which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says
+   * nothing. Without thorough_peers it also sends a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and
+   * acknowledgements however far apart; a server answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it:
+   * acknowledged in strides of 96 packets. Default: 25000.
    */
   uint32_t heartbeat_ms;
   /**
@@ -916,7 +918,8 @@ typedef struct soe_config {
    */
   uint32_t thorough_peers;
   /**
-   * 1: RemapConnection moves a session to another host too. What it shows is no secret to whoever saw the handshake. Default: 0.
+   * 1: RemapConnection moves a session to another host too, where allow_port_remap is 1. What it shows is no secret to whoever saw the
+   * handshake; with a fixed CRC seed it is the session id alone. Default: 0.
    */
   uint32_t allow_address_remap;
   /**
@@ -1118,7 +1121,7 @@ typedef struct soe_stats {
   uint64_t dropped_acknowledgement;
   /**
    * Packets without CRC that had no effect: a response, remap or disconnect that names no session, a hint that was not needed, a request
-   * in the wrong place.
+   * in the wrong place; and heartbeats without a CRC, answered or not.
    */
   uint64_t dropped_contextless;
   /**

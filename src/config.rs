@@ -155,7 +155,7 @@ pub struct Config {
     pub compression_threshold: u32,
     /// How hard compression tries, 1 (fastest) to 9.
     pub compression_level: u32,
-    /// Bytes that a compressed datagram may inflate to; what would be longer is dropped.
+    /// Bytes that a compressed datagram may inflate to, or the UDP length where that is more; what would be longer is dropped.
     pub max_inflated: u32,
     /// RC4 on application messages of every session, both ways, from the first message. `None`: plain until [`crate::Multiplexer::set_cipher`].
     pub cipher_key: Option<Key>,
@@ -183,7 +183,8 @@ pub struct Config {
     pub connect_retry_ms: u32,
     /// When a connect fails without an answer, and when an answered request that shows no datagram is forgotten.
     pub connect_timeout_ms: u32,
-    /// Silence after which a Heartbeat is sent; 0: never. Silence of the peer counts as well, where it answers heartbeats.
+    /// Silence after which a Heartbeat is sent; 0: never, and no other question is asked. Silence of the peer counts as well, where it is asked with heartbeats; else
+    /// it is asked after half of the inactivity timeout.
     pub heartbeat_ms: u32,
     /// Who sends them.
     pub heartbeat_by: Role,
@@ -220,7 +221,7 @@ pub struct Config {
     pub reply_unknown_sender: bool,
     /// RemapConnection moves a session to another port of the same host when it shows session id and CRC seed.
     pub allow_port_remap: bool,
-    /// The same from another host. Off in UdpLibrary: what it shows is no secret to whoever saw the handshake.
+    /// The same from another host. Off in UdpLibrary: what it shows is no secret to whoever saw the handshake, and with a fixed CRC seed it is the session id alone.
     pub allow_address_remap: bool,
     /// Raw (unreliable) packets may share a MultiPacket. Off for v3 peers, which end the session over it.
     pub multi_raw: bool,

@@ -30,7 +30,8 @@ pub struct Stats {
     pub dropped_lossy: u64,
     /// Reliable packets dropped unacknowledged: beyond the receive window, or no room to queue them.
     pub dropped_window: u64,
-    /// Contextless packets without effect: a response, remap or disconnect that names no session, a hint that was not needed, a request in the wrong place.
+    /// Contextless packets without effect: a response, remap or disconnect that names no session, a hint that was not needed, a request in the wrong place; and
+    /// heartbeats without a CRC, answered or not.
     pub dropped_contextless: u64,
     /// Acknowledgements of what was never sent.
     pub dropped_acknowledgement: u64,

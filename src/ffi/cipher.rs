@@ -1,4 +1,5 @@
 use super::Answer;
+use super::config::one_of;
 use super::pointer::{Growable, bytes};
 use super::status::soe_status_code::SOE_ERR_INVALID_ARGUMENT;
 use crate::{Cipher, Direction, Key, Scope};
@@ -63,21 +64,17 @@ impl soe_cipher {
     /// # Safety
     /// By the rules of the header, for `key` and `key_len`.
     pub(super) unsafe fn cipher(&self) -> Answer<Cipher> {
-        let direction = [Direction::Receive, Direction::Send, Direction::Both].into_iter().find(|d| *d as u32 == self.direction);
-        let scope = scope(self.scope).ok();
+        let direction = one_of([Direction::Receive, Direction::Send, Direction::Both], |direction| direction as u32, self.direction)?;
+        let scope = scope(self.scope)?;
         // SAFETY: as asked of our caller.
         let key = unsafe { key(self.key, self.key_len)? };
-        match (direction, scope, self.reserved) {
-            (Some(direction), Some(scope), 0) => Ok(Cipher { direction, key, drop: self.drop, scope }),
-            _ => Err(SOE_ERR_INVALID_ARGUMENT),
-        }
+        if self.reserved == 0 { Ok(Cipher { direction, key, drop: self.drop, scope }) } else { Err(SOE_ERR_INVALID_ARGUMENT) }
     }
 }
 
 /// SOE_CIPHER_*: which channels.
 pub(super) fn scope(value: u32) -> Answer<Scope> {
-    let scopes = [Scope::PerChannel, Scope::Reliable, Scope::ReliableAndOrdered];
-    scopes.into_iter().find(|scope| *scope as u32 == value).ok_or(SOE_ERR_INVALID_ARGUMENT)
+    one_of([Scope::PerChannel, Scope::Reliable, Scope::ReliableAndOrdered], |scope| scope as u32, value)
 }
 
 /// A host's key; none for NULL with length 0.

@@ -173,7 +173,8 @@ pub struct soe_config {
     pub compression_flag: u32,
     /// Bytes below which compression is not tried. Default: 24.
     pub compression_threshold: u32,
-    /// Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. Default: 8192.
+    /// Bytes that a compressed datagram may inflate to, 1..1048576; what would be longer is dropped. udp_length where that is more. Default:
+    /// 8192.
     pub max_inflated: u32,
     /// Sessions at most: 1..1000000. Those that ended count until their SOE_EVENT_DISCONNECTED is handed out. Clients beyond it are refused with
     /// SOE_REASON_CONNECTION_REFUSED, and soe_mux_connect and soe_session_accept with SOE_ERR_LIMIT. Default: 1000.
@@ -186,11 +187,12 @@ pub struct soe_config {
     /// When a connect fails without an answer, and when a request is forgotten that the host does not accept, or that shows no datagram once it
     /// was answered; not 0. Default: 30000.
     pub connect_timeout_ms: u32,
-    /// Silence, in either direction, after which a client sends a heartbeat, but never more often than once a second; 0: none but the first,
-    /// which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says nothing. It also sends
-    /// a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and acknowledgements however far apart; a server
-    /// answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it: acknowledged in strides of 96 packets.
-    /// Default: 25000.
+    /// Silence, in either direction, after which the side that heartbeat_by names sends a heartbeat, but never more often than once a second;
+    /// where probe is not a heartbeat, that is after its own silence, and a silent peer is asked after half of inactivity_timeout_ms. 0: none of
+    /// either but the first, which opens the session. Where it is not 0, a client repeats the first one for 3 seconds while the server says
+    /// nothing. Without thorough_peers it also sends a heartbeat in a MultiPacket of its own, which shows that it reads MultiPackets, and
+    /// acknowledgements however far apart; a server answers in kind. Peers that never send a MultiPacket are treated as soe-protocol needs it:
+    /// acknowledged in strides of 96 packets. Default: 25000.
     pub heartbeat_ms: u32,
     /// Silence of the peer that ends a session with SOE_REASON_TIMEOUT; 0: never. Default: 30000.
     pub inactivity_timeout_ms: u32,
@@ -259,7 +261,8 @@ pub struct soe_config {
     /// 1: peers acknowledge again what comes again, and read acknowledgements however far apart, as UdpLibrary does. 0: they have to show it
     /// first, since soe-protocol and Sanctuary don't. Default: 0.
     pub thorough_peers: u32,
-    /// 1: RemapConnection moves a session to another host too. What it shows is no secret to whoever saw the handshake. Default: 0.
+    /// 1: RemapConnection moves a session to another host too, where allow_port_remap is 1. What it shows is no secret to whoever saw the
+    /// handshake; with a fixed CRC seed it is the session id alone. Default: 0.
     pub allow_address_remap: u32,
     /// 1: lengths inside MultiPackets are read as those of bundles, but FF before a 00 as 255, as v3's emulators write them; 0: one byte says
     /// 0 to 255. Written are only lengths that both read alike. Default: 0.
@@ -391,10 +394,11 @@ impl soe_config {
             crc_length: u8::try_from(self.crc_length).or(Err(SOE_ERR_INVALID_ARGUMENT))?,
             crc_seed: if knob(self.crc_seed_mode)? { CrcSeed::Fixed(self.crc_seed) } else { CrcSeed::Random },
             passes: [pass(self.pass0)?, pass(self.pass1)?],
-            compression_flag: [CompressionFlag::Leading, CompressionFlag::LeadingEverQuest, CompressionFlag::Trailing]
-                .into_iter()
-                .find(|flag| *flag as u32 == self.compression_flag)
-                .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
+            compression_flag: one_of(
+                [CompressionFlag::Leading, CompressionFlag::LeadingEverQuest, CompressionFlag::Trailing],
+                |flag| flag as u32,
+                self.compression_flag,
+            )?,
             request_has_name: knob(self.request_has_name)?,
             disconnect_has_reason: knob(self.disconnect_has_reason)?,
             accept_zero_crc: knob(self.accept_zero_crc)?,
@@ -411,10 +415,11 @@ impl soe_config {
             thorough_peers: knob(self.thorough_peers)?,
             allow_address_remap: knob(self.allow_address_remap)?,
             multi_varint: knob(self.multi_varint)?,
-            bundles: [Bundles::LongFrom254, Bundles::LongFrom255, Bundles::Short, Bundles::Never]
-                .into_iter()
-                .find(|bundles| *bundles as u32 == self.bundles)
-                .ok_or(SOE_ERR_INVALID_ARGUMENT)?,
+            bundles: one_of(
+                [Bundles::LongFrom254, Bundles::LongFrom255, Bundles::Short, Bundles::Never],
+                |bundles| bundles as u32,
+                self.bundles,
+            )?,
             escape_reliable: knob(self.escape_reliable)?,
             confirm_smaller_length: knob(self.confirm_smaller_length)?,
             answer_net_status: knob(self.answer_net_status)?,
@@ -463,9 +468,14 @@ fn knob(value: u32) -> Answer<bool> {
     }
 }
 
+/// The one of these that has this number in C.
+pub(super) fn one_of<T: Copy, const N: usize>(all: [T; N], number: fn(T) -> u32, value: u32) -> Answer<T> {
+    all.into_iter().find(|known| number(*known) == value).ok_or(SOE_ERR_INVALID_ARGUMENT)
+}
+
 /// SOE_ROLE_*
 fn role(value: u32) -> Answer<Role> {
-    [Role::Client, Role::Server, Role::Both].into_iter().find(|role| *role as u32 == value).ok_or(SOE_ERR_INVALID_ARGUMENT)
+    one_of([Role::Client, Role::Server, Role::Both], |role| role as u32, value)
 }
 
 /// SOE_PASS_*
@@ -500,11 +510,10 @@ pub(super) unsafe fn name(name: *const c_char, len: u32) -> Answer<Option<Vec<u8
 /// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn soe_config_init(config: *mut soe_config, struct_size: usize, preset: u32) -> soe_status {
-    status(match Preset::ALL.into_iter().find(|known| *known as u32 == preset) {
+    status(one_of(Preset::ALL, |known| known as u32, preset).and_then(|preset| {
         // SAFETY: by the rules of the header, for the size that the host names.
-        Some(preset) => unsafe { init_growable(config, struct_size, &soe_config::from(&Config::preset(preset))) },
-        None => Err(SOE_ERR_INVALID_ARGUMENT),
-    })
+        unsafe { init_growable(config, struct_size, &soe_config::from(&Config::preset(preset))) }
+    }))
 }
 
 #[cfg(test)]

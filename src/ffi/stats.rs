@@ -38,7 +38,7 @@ pub struct soe_stats {
     /// Acknowledgements dropped: of what was never sent.
     pub dropped_acknowledgement: u64,
     /// Packets without CRC that had no effect: a response, remap or disconnect that names no session, a hint that was not needed, a request
-    /// in the wrong place.
+    /// in the wrong place; and heartbeats without a CRC, answered or not.
     pub dropped_contextless: u64,
     /// Multiplexer only: datagrams from addresses without a session that are no valid SessionRequest.
     pub dropped_stranger: u64,
