@@ -38,7 +38,7 @@ const MOST_CREDIT_US: u64 = 20_000;
 /// How long a path that fell idle is remembered: two rounds of a slow host's loop.
 const KEPT_US: u64 = 100_000;
 /// Packets of a probe: two that went before, and a new one, since some peers acknowledge nothing else.
-pub(crate) const PROBE: usize = 2;
+pub(super) const PROBE: usize = 2;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {

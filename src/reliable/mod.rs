@@ -9,7 +9,7 @@ mod receiver;
 mod rtt;
 mod sender;
 
-pub(crate) use congestion::{Allowance, PROBE, Path};
+pub(crate) use congestion::{Allowance, Path};
 pub(crate) use content::{Content, LEAD};
 pub(crate) use receiver::{Acknowledgement, Arrival, Limits, Outlet, Pace, Receiver};
 pub(crate) use rtt::Rtt;

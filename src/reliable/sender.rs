@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::congestion::{Allowance, Departure, Path};
+use super::congestion::{Allowance, Departure, PROBE, Path};
 use super::content::Content;
 use super::rtt::Rtt;
 use crate::pool::{Cursor, Place, Pool, Size};
@@ -659,9 +659,18 @@ impl Sender {
         losses
     }
 
-    /// Gives up the oldest `most` packets under way, so that they leave again. Returns their bytes.
-    pub(crate) fn give_up_oldest(&mut self, most: usize) -> u64 {
-        self.give_up(0..self.sent, u64::MAX, most)
+    /// Gives up two packets under way, so that they leave again as a probe: the two oldest. But a peer that is not `thorough` may have those and never say so again:
+    /// there it is the oldest and the one that last left longest ago, so that the probes come to the one that it waits for. Returns their bytes.
+    pub(crate) fn give_up_to_probe(&mut self, thorough: bool) -> u64 {
+        if thorough {
+            return self.give_up(0..self.sent, u64::MAX, PROBE);
+        }
+        let oldest = self.give_up(0..self.sent, u64::MAX, 1);
+        let others = self.packets.iter().enumerate().take(self.sent).filter(|(_, packet)| !packet.acknowledged && !packet.lost);
+        match others.min_by_key(|(_, packet)| packet.sent_at).map(|(index, _)| index) {
+            Some(index) => oldest + self.give_up(index..index + 1, u64::MAX, 1),
+            None => oldest,
+        }
     }
 
     /// Gives up what is under way of a range and left by `overdue`, the oldest `most`.

@@ -5,7 +5,7 @@ use super::{Agreement, CHANNELS, Closing, Connecting, Ending, NetStatus, Session
 use crate::codec::{Codec, Sealing};
 use crate::config::{Config, MIN_UDP_LENGTH, Pass, Probe};
 use crate::pool::NONE;
-use crate::reliable::{PROBE, Path};
+use crate::reliable::Path;
 use crate::wire::{self, opcode};
 
 /// How often a heartbeat that is not answered is repeated.
@@ -371,7 +371,7 @@ impl Session {
             path.probe(now);
             for channel in 0..CHANNELS {
                 if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
-                    path.lost(sender.give_up_oldest(PROBE));
+                    path.lost(sender.give_up_to_probe(self.thorough));
                 }
             }
             self.talk(shared);
