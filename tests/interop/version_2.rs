@@ -150,7 +150,7 @@ fn ten_percent_loss_with_the_compression_flag() {
 #[test]
 fn ten_percent_loss_on_one_channel() {
     survives_a_rough_link(Talk::current, plain, &ONE, 31..35);
-    // Where acknowledgements of the two oldest packets under way were lost for good, and a third is missing.
+    // Here the acknowledgements of the two oldest packets under way were lost for good, and a third packet is missing.
     for seed in [38, 123] {
         survives_a_rough_link(Talk::current, plain, &ONE, seed..seed + 1);
     }
