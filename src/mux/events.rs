@@ -38,6 +38,8 @@ pub(crate) struct Messages {
 
 /// Bundles inside bundles: a title's application may send one of its own, which is bundled with others.
 const DEEPEST: u32 = 4;
+/// Bytes up to which what was taken apart shares a block with others.
+const LARGEST_COPY: usize = 16 * 1024;
 
 /// One record of the queue.
 #[derive(Clone, Copy)]
@@ -111,8 +113,7 @@ pub(crate) struct EventQueue {
     most_bytes: u64,
     /// [`Config::escape_reliable`].
     escapes: bool,
-    /// [`Config::max_message`].
-    longest: usize,
+    max_message: usize,
 }
 
 impl EventQueue {
@@ -130,7 +131,7 @@ impl EventQueue {
             most_messages: config.max_queued_events as usize,
             most_bytes: config.max_queued_bytes,
             escapes: config.escape_reliable,
-            longest: config.max_message as usize,
+            max_message: config.max_message as usize,
         }
     }
 
@@ -176,12 +177,15 @@ impl EventQueue {
         if self.escapes && (if bundled { nests(&message[head..]) } else { is_packet(&message) }) {
             return self.payload(whose, time_us, channel, &message);
         }
-        let lead = usize::from(message.first() == Some(&0) && (led || self.escapes));
-        if !bundled && message.len() > self.longest + lead {
-            return (0, false);
-        }
         let body = message.len() - head;
-        let (count, intact) = if bundled { measure(&message[head..]) } else { (1, body) };
+        let longest = self.longest(led);
+        let (count, intact) = if bundled {
+            measure(&message[head..], longest)
+        } else if longest.takes(&message) {
+            (1, body)
+        } else {
+            (0, 0)
+        };
         if count > 0 {
             let place = Place { block: self.pool.adopt(message), offset: head as u32, len: intact as u32 };
             self.messages(whose, time_us, Messages { place, count, channel, bundled, escaped: self.escapes });
@@ -195,6 +199,7 @@ impl EventQueue {
         match payload {
             [0, opcode::BUNDLE, body @ ..] => self.bundle(whose, time_us, channel, body),
             _ if self.escapes && is_packet(payload) => (0, false),
+            _ if !self.longest(true).takes(payload) => (0, false),
             _ => {
                 self.one_message(whose, time_us, channel, payload, self.escapes);
                 (1, true)
@@ -213,7 +218,7 @@ impl EventQueue {
         if escaped && nests(body) {
             return self.nested(whose, time_us, channel, body);
         }
-        let (count, intact) = measure(body);
+        let (count, intact) = measure(body, self.longest(true));
         if count > 0 {
             let place = self.pool.append(&mut self.cursor, &body[..intact], Size::Large);
             self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped });
@@ -224,14 +229,24 @@ impl EventQueue {
     /// Queues a bundle with bundles in it, as one: it takes no more than it did.
     #[inline(never)]
     fn nested(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
-        let mut flat = self.spare_buffer(body.len());
-        let (count, intact) = flatten(body, 0, &mut flat);
+        let mut flat = Vec::with_capacity(body.len());
+        let (count, intact) = flatten(body, 0, self.longest(true), &mut flat);
         if count > 0 {
-            let place = Place { block: 0, offset: 0, len: flat.len() as u32 };
-            let place = Place { block: self.pool.adopt(flat), ..place };
+            let len = flat.len();
+            let place = if len <= LARGEST_COPY {
+                self.pool.append(&mut self.cursor, &flat, Size::Large)
+            } else {
+                flat.shrink_to_fit();
+                Place { block: self.pool.adopt(flat), offset: 0, len: len as u32 }
+            };
             self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped: true });
         }
         (count.into(), intact)
+    }
+
+    /// With `led`, a message that begins with a zero may have one more in front.
+    fn longest(&self, led: bool) -> Longest {
+        Longest { bytes: self.max_message, led: led || self.escapes }
     }
 
     #[inline(always)]
@@ -506,10 +521,28 @@ impl Kind {
     }
 }
 
-/// How many whole messages a bundle holds, and in how many bytes.
-fn measure(body: &[u8]) -> (u32, usize) {
+/// The longest message that is taken.
+#[derive(Clone, Copy)]
+struct Longest {
+    bytes: usize,
+    led: bool,
+}
+
+impl Longest {
+    #[inline]
+    fn takes(self, message: &[u8]) -> bool {
+        message.len() <= self.bytes || (self.led && message.len() == self.bytes + 1 && message[0] == 0)
+    }
+}
+
+/// How many whole messages a bundle holds, up to one that is too long, and in how many bytes.
+fn measure(body: &[u8], longest: Longest) -> (u32, usize) {
+    // Nearly always nothing in it can be.
+    let any_length = body.len() <= longest.bytes;
     let (mut messages, mut rest) = (0, body);
-    while let Some((_, behind)) = wire::split_bundle(rest) {
+    while let Some((message, behind)) = wire::split_bundle(rest)
+        && (any_length || longest.takes(message))
+    {
         rest = behind;
         messages += 1;
     }
@@ -535,16 +568,16 @@ fn nests(body: &[u8]) -> bool {
 }
 
 /// Appends the messages of a bundle, and of those inside it, to `flat`. Returns how many, and whether all of it was well formed.
-fn flatten(body: &[u8], depth: u32, flat: &mut Vec<u8>) -> (u32, bool) {
+fn flatten(body: &[u8], depth: u32, longest: Longest, flat: &mut Vec<u8>) -> (u32, bool) {
     let (mut count, mut intact, mut rest) = (0, true, body);
     while let Some((element, behind)) = wire::split_bundle(rest) {
         match element {
             [0, opcode::BUNDLE, inside @ ..] if depth < DEEPEST => {
-                let (messages, whole) = flatten(inside, depth + 1, flat);
+                let (messages, whole) = flatten(inside, depth + 1, longest, flat);
                 (count, intact) = (count + messages, intact && whole);
             }
             // Of no use here.
-            _ if is_packet(element) => intact = false,
+            _ if is_packet(element) || !longest.takes(element) => intact = false,
             _ => {
                 wire::Packing::SHORTEST.push(element.len(), flat);
                 flat.extend_from_slice(element);
@@ -581,14 +614,16 @@ mod tests {
         let escaped = [&[2, 0, 0][..], &[1, 7].repeat(100_000)].concat();
         let mut nested = vec![0, opcode::BUNDLE];
         (0..1_000).for_each(|_| nested.extend_from_slice(&[6, 0, opcode::BUNDLE, 1, 7, 1, 8]));
-        for (message, count) in [([&wire::BUNDLE_HEAD[..], &escaped].concat(), 100_001), (nested, 2_000)] {
+        let mostly_plain = [&[0, opcode::BUNDLE, 4, 0, opcode::BUNDLE, 1, 7][..], &[1, 7].repeat(100_000)].concat();
+        for (message, count) in [([&wire::BUNDLE_HEAD[..], &escaped].concat(), 100_001), (nested, 2_000), (mostly_plain, 100_001)] {
             let config = Config { escape_reliable: true, ..Config::default() };
             let (mut queue, mut sessions) = (EventQueue::new(&config), Sessions::new(1, false));
             let whose = (SessionId::from_raw(1 << 24), 0);
             let len = message.len();
             assert_eq!(queue.owned(whose, 0, Channel::Reliable0, message, false), (count, true));
             assert_eq!(queue.queue.waiting().len(), 1);
-            assert!(queue.pool.held_bytes() <= len + 64, "{} bytes held for {len}", queue.pool.held_bytes());
+            // Little ones share a block.
+            assert!(queue.pool.held_bytes() <= len.max(32 * 1024) + 64, "{} bytes held for {len}", queue.pool.held_bytes());
             let mut got = 0;
             while queue.waits() {
                 queue.drain(&mut sessions, 100);

@@ -76,7 +76,7 @@ impl Multiplexer {
         let name = request.application_protocol.unwrap_or_default();
         let full = self.sessions.open() >= config.max_sessions;
         let mut newcomer = HalfOpen::new(*from, request.session_id, self.shared.now);
-        if config.application_protocol.is_none() {
+        if config.application_protocol.is_none() && !name.is_empty() {
             newcomer.application_protocol = Some(name.into());
         }
         newcomer.request_len = datagram.len() as u16;

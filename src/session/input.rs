@@ -433,11 +433,12 @@ impl Session {
         }
     }
 
-    /// A heartbeat without a CRC, which some titles' servers send. Anybody could have sent it: it is answered unless something else was sent a moment ago, but it is
+    /// A heartbeat without a CRC, which some titles' servers send. Anybody could have sent it: it is answered unless something else was sent a moment ago or waits, but it is
     /// neither an answer nor a sign of life, and changes nothing here.
     pub(crate) fn bare_heartbeat(&mut self, shared: &mut Shared) {
         count!(self, shared, dropped_contextless);
-        if shared.config.answer_heartbeats && shared.now - self.sent_at >= ECHO_US {
+        let silent = self.lossy == NONE && shared.now - self.sent_at >= ECHO_US;
+        if shared.config.answer_heartbeats && silent {
             self.queue_control(shared, &HEARTBEAT);
         }
     }

@@ -111,13 +111,18 @@ impl Session {
 
     /// Asks for a sign of life with what peers of this title answer.
     pub(super) fn probe(&mut self, shared: &mut Shared) {
-        match shared.config.probe {
-            Probe::NetStatus if self.fits(NET_STATUS) => {
+        match self.question(&shared.config) {
+            Probe::Heartbeat => self.send_heartbeat(shared, true),
+            Probe::NetStatus => {
                 self.heartbeat_at = shared.now;
                 self.ask_net_status(shared);
             }
-            Probe::NetStatus | Probe::Heartbeat => self.send_heartbeat(shared, true),
         }
+    }
+
+    /// What the peer is asked with: a heartbeat where nothing longer fits.
+    fn question(&self, config: &Config) -> Probe {
+        if self.fits(NET_STATUS) { config.probe } else { Probe::Heartbeat }
     }
 
     /// A heartbeat leaves in one form or another. What was asked long before will not be answered any more.
@@ -134,7 +139,7 @@ impl Session {
 
     /// Time since the peer was last asked something that it answers.
     pub(super) fn since_question(&self, shared: &Shared) -> Option<u64> {
-        match shared.config.probe {
+        match self.question(&shared.config) {
             Probe::Heartbeat => self.since_heartbeat(shared.now),
             Probe::NetStatus => Some(shared.now - self.rare.as_ref()?.net_status.asked_at?),
         }
@@ -212,7 +217,8 @@ impl Session {
     fn net_status_due(&self, config: &Config) -> u64 {
         match self.rare.as_ref().map(|rare| rare.net_status) {
             Some(NetStatus { asked_at: Some(at), unanswered, .. }) if config.asks_net_status(self.client) => {
-                if (1..=MOST_UNANSWERED).contains(&unanswered) { at + REPEAT_US } else { after(at, config.net_status_ms) }
+                let soon = if (1..=MOST_UNANSWERED).contains(&unanswered) { at + REPEAT_US } else { u64::MAX };
+                after(at, config.net_status_ms).min(soon)
             }
             _ => u64::MAX,
         }

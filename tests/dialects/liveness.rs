@@ -158,6 +158,11 @@ fn a_flood_of_bare_heartbeats_is_answered_about_once_a_second_and_opens_nothing(
         .sum();
     assert!((5..=15).contains(&answers), "{answers} in ten seconds");
     puppet.assert_alive();
+    // However many come before the host drains.
+    puppet.wait(2 * SECOND);
+    (0..1_000).for_each(|_| puppet.node.mux.feed(puppet.now, &CLIENT(), &[0, 6]));
+    let said: Vec<_> = puppet.node.turn(puppet.now).into_iter().map(|(_, data)| data).collect();
+    assert_eq!(said, [puppet.wire.heartbeat()]);
     let mut puppet = Puppet::half_open(Config::default());
     assert_eq!(puppet.say(&[0, 6]), Vec::<Vec<u8>>::new());
     assert_eq!(puppet.node.connected(), None);
@@ -246,5 +251,27 @@ fn where_a_question_does_not_fit_a_heartbeat_asks() {
         pair.client.mux.feed(pair.now, &SERVER(), &[0, 0x1d]);
         pair.drive(10 * SECOND);
         assert_eq!((pair.client.disconnected(), pair.server.disconnected()), (None, None), "{udp_length}");
+        // And no more than once a second, whatever a stranger says.
+        let before = pair.client.mux.stats().datagrams_sent;
+        for _ in 0..100 {
+            pair.client.mux.feed(pair.now, &SERVER(), &[0, 0x1d]);
+            pair.reply(Channel::Unreliable, b"I am here");
+            pair.drive(MS);
+        }
+        let sent = pair.client.mux.stats().datagrams_sent - before;
+        assert!(sent <= 6, "{udp_length}: {sent}");
+    }
+}
+
+#[test]
+fn questions_come_as_often_as_the_config_says_where_that_is_more_than_once_a_second() {
+    for net_status_by in [Role::Client, Role::Both] {
+        let config = Config { net_status_ms: 200, net_status_by, rng_seed: 1, ..udp_library() };
+        let mut pair = Pair::of(config.clone(), config).connect();
+        let before = pair.client.mux.stats().datagrams_sent;
+        pair.drive(30 * SECOND);
+        let sent = pair.client.mux.stats().datagrams_sent - before;
+        let expected = if net_status_by == Role::Both { 290..=310 } else { 145..=155 };
+        assert!(expected.contains(&sent), "{net_status_by:?}: {sent}");
     }
 }

@@ -329,4 +329,29 @@ fn the_longest_message_arrives_whatever_it_begins_with_and_a_longer_one_is_refus
         assert_eq!(puppet.node.message_count(), 0);
         assert!(puppet.node.mux.stats().dropped_malformed >= 3);
     }
+    // Nor in one packet, alone or in a bundle: what stands before it in the bundle is delivered.
+    for config in [udp_library(), Config { escape_reliable: false, ..udp_library() }] {
+        let config = Config { max_message: 100, ..config };
+        for (payload, delivered) in [
+            (vec![7; 100], 1),
+            (vec![7; 101], 0),
+            ([&[0, 0x19, 1, 7, 100][..], &[7; 100]].concat(), 2),
+            ([&[0, 0x19, 1, 7, 101][..], &[7; 101]].concat(), 1),
+        ] {
+            let mut puppet = Puppet::client(config.clone());
+            puppet.say(&puppet.wire.seal(&Wire::reliable(0, 0, &payload)));
+            assert_eq!(puppet.node.message_count(), delivered, "{}", payload.len());
+            puppet.assert_alive();
+        }
+        // In fragments, a bundle whose only message is too long by what its head takes.
+        for (len, delivered) in [(1_000, 1), (1_001, 0), (1_005, 0)] {
+            let mut puppet = Puppet::client(Config { max_message: 1_000, ..config.clone() });
+            let bundle = [&[0, 0x19, 0xff][..], &(len as u16).to_be_bytes(), &vec![7; len]].concat();
+            for (sequence, part) in bundle.chunks(400).enumerate() {
+                let total = (sequence == 0).then_some(bundle.len() as u32);
+                puppet.say(&puppet.wire.seal(&Wire::fragment(0, sequence as u16, total, part)));
+            }
+            assert_eq!(puppet.node.message_count(), delivered, "{len}");
+        }
+    }
 }
