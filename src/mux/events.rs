@@ -435,9 +435,14 @@ impl<'a> Iterator for Drained<'a> {
         let (mut records, mut bundle) = (self.records, self.bundle);
         loop {
             if let Some((record, channel, mut rest)) = bundle.take() {
-                let escaped = record.is_escaped();
+                if record.is_escaped() {
+                    while let Some((data, behind)) = wire::split_bundle(rest) {
+                        folded = each(folded, record.message(channel, unescaped(data, true)));
+                        rest = behind;
+                    }
+                }
                 while let Some((data, behind)) = wire::split_bundle(rest) {
-                    folded = each(folded, record.message(channel, unescaped(data, escaped)));
+                    folded = each(folded, record.message(channel, data));
                     rest = behind;
                 }
             }
@@ -536,12 +541,19 @@ impl Longest {
 }
 
 /// How many whole messages a bundle holds, up to one that is too long, and in how many bytes.
+#[inline]
 fn measure(body: &[u8], longest: Longest) -> (u32, usize) {
-    // Nearly always nothing in it can be.
-    let any_length = body.len() <= longest.bytes;
+    if body.len() > longest.bytes {
+        return measure_while(body, |message| longest.takes(message));
+    }
+    measure_while(body, |_| true)
+}
+
+#[inline(always)]
+fn measure_while(body: &[u8], takes: impl Fn(&[u8]) -> bool) -> (u32, usize) {
     let (mut messages, mut rest) = (0, body);
     while let Some((message, behind)) = wire::split_bundle(rest)
-        && (any_length || longest.takes(message))
+        && takes(message)
     {
         rest = behind;
         messages += 1;

@@ -39,7 +39,7 @@ impl Packing {
     /// This message gets a 00 in front, unless it is enciphered.
     #[inline]
     pub(crate) fn escapes(&self, message: &[u8]) -> bool {
-        message[0] == 0 && self.escapes
+        self.escapes && message[0] == 0
     }
 
     /// What a message of `len` bytes takes in a packet with others; `None` where it may not share one.
