@@ -504,12 +504,14 @@ impl Session {
                 sender.begin(self.next_out[channel].into(), shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
             }
         }
+        // Else it was tried whether it joins the open packet.
+        let joins = self.blocked || self.ciphers.is_some();
         let cipher = self.ciphers.as_mut().and_then(|ciphers| ciphers.send.as_mut()).and_then(|send| send.of(RELIABLE[channel]));
         let (escapes, pool) = (layout.packing.escapes(data), &mut shared.out.pool);
         if let Some(sender) = shared.senders.get_mut(self.senders[channel])
             && (cipher.is_some()
                 || escapes
-                || !(sender.join(data, layout.payload, layout.packing, pool) || sender.open(data, &layout, pool)))
+                || !((joins && sender.join(data, layout.payload, layout.packing, pool)) || sender.open(data, &layout, pool)))
         {
             sender.push(Content::new(data, cipher, escapes), &layout, pool);
         }
