@@ -380,21 +380,24 @@ impl Session {
         }
         match (self.client, first) {
             (true, _) => self.asked = self.asked.saturating_sub(1),
-            (false, true) if !shared.config.thorough_peers => self.show(shared),
+            (false, true) => self.show(shared),
             (false, _) => self.show_thorough(shared),
         }
     }
 
-    /// Tells the peer that this side is not of soe-protocol's kind either, with a MultiPacket of one heartbeat, which everybody understands. A client says it
-    /// until it hears the same, a server in answer.
+    /// As [`Session::show`], but not again at once.
     pub(super) fn show_thorough(&mut self, shared: &mut Shared) {
-        if shared.config.thorough_peers || self.since_heartbeat(shared.now).is_some_and(|since| since > 0 && since < SHOW_US) {
-            return;
+        if self.since_heartbeat(shared.now).is_none_or(|since| since == 0 || since >= SHOW_US) {
+            self.show(shared);
         }
-        self.show(shared);
     }
 
+    /// Tells the peer that this side is not of soe-protocol's kind either, with a MultiPacket of one heartbeat, which everybody understands. A client says it
+    /// until it hears the same, a server in answer. Where no peer is of that kind there is nothing to tell.
     pub(super) fn show(&mut self, shared: &mut Shared) {
+        if shared.config.thorough_peers {
+            return;
+        }
         // A server's answers a client's, and is not answered.
         self.says_heartbeat(shared.now, self.client);
         let shares = false;
