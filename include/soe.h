@@ -846,7 +846,7 @@ typedef struct soe_config {
    */
   uint32_t receive_window;
   /**
-   * Bytes that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
+   * Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
    * less than 131 datagrams. A message is taken whole while there are fewer. Default: 524288.
    */
   uint32_t send_queue_bytes;
@@ -855,8 +855,8 @@ typedef struct soe_config {
    */
   uint32_t max_message;
   /**
-   * Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are
-   * dropped. Default: 65536.
+   * Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are dropped. The
+   * same holds for a session of which as many wait as there is room for more: so none takes all of it. Default: 131072.
    */
   uint32_t max_queued_events;
   /**
@@ -945,6 +945,49 @@ typedef struct soe_config {
    * 1: a NetStatus request is answered. Default: 1.
    */
   uint32_t answer_net_status;
+  /**
+   * Bytes of memory that all sessions together may hold of what came and of what waits to leave. As it fills, each may hold as much as is
+   * still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, and what comes stays unacknowledged.
+   * Default: 1 GiB.
+   */
+  uint64_t max_memory;
+  /**
+   * Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What
+   * comes ahead of its turn is dropped beyond it, unacknowledged; messages that grow beyond it end the session with
+   * SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 32 MiB.
+   */
+  uint32_t max_session_memory;
+  /**
+   * How many levels MultiPackets may lie in each other, and bundles: 1..16. 1: none inside another. Default: 4.
+   */
+  uint32_t max_nesting;
+  /**
+   * Bits of an IPv4 address that count as its prefix, for the limits below: 0..32. Opaque addresses count whole. Default: 24.
+   */
+  uint32_t prefix_bits_v4;
+  /**
+   * The same of an IPv6 address: 0..128. Default: 56.
+   */
+  uint32_t prefix_bits_v6;
+  /**
+   * While more than half of the half-open places are taken: sessions that a prefix may have open and be given more. 0: any number.
+   * Default: 100.
+   */
+  uint32_t max_sessions_per_prefix;
+  /**
+   * While more than half of the half-open places are taken: new sessions that a prefix may ask for in a second, and at once. Requests beyond
+   * it are dropped and counted (soe_stats.requests_limited). 0: any number. Default: 20.
+   */
+  uint32_t max_new_per_prefix;
+  /**
+   * Answers in a second, and at once, to strangers of a prefix who take no place: to requests that are refused or repeated, and
+   * UnknownSender. 0: any number. Default: 100.
+   */
+  uint32_t max_replies_per_prefix;
+  /**
+   * The smallest UDP length that is taken from a peer, 16..udp_length: less is refused. Default: 16.
+   */
+  uint32_t min_udp_length;
 } soe_config;
 
 /**
@@ -1144,6 +1187,11 @@ typedef struct soe_stats {
    * Multiplexer only: half-open sessions forgotten, to make room or because they showed no datagram in time.
    */
   uint64_t half_open_dropped;
+  /**
+   * Mux only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix had its share
+   * (soe_config.max_new_per_prefix).
+   */
+  uint64_t requests_limited;
 } soe_stats;
 
 /**
@@ -1318,7 +1366,7 @@ typedef struct soe_session_info {
    */
   int32_t loss_received_ppm;
   /**
-   * Bytes of the reliable packets that are queued or unacknowledged: the messages, with the opcodes, sequences and lengths around them.
+   * Bytes of the reliable packets that are queued, from the oldest unacknowledged one on: the messages, with the opcodes, sequences and lengths around them.
    */
   uint64_t queued_bytes;
   /**
@@ -1575,7 +1623,8 @@ soe_status soe_session_accept(struct soe_mux *mux, uint64_t now_us, soe_session_
  *
  * Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: no such channel, or 0 bytes;
  * SOE_ERR_STATE: not connected yet, or not any more: being flushed, or its SOE_EVENT_DISCONNECTED waits, or stands further down among the
- * events being read; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows;
+ * events being read; SOE_ERR_TOO_LARGE: longer than max_message, or in as many packets as a peer of so small a UDP length needs more than
+ * max_session_memory; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows; SOE_ERR_NO_MEMORY: for a message this long;
  * SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
  * Since 0.1.
  */

@@ -177,6 +177,17 @@ pub struct Config {
     pub max_sessions: u32,
     /// Sessions at most that were answered but have not shown a datagram with the right CRC. When full, the oldest makes room.
     pub max_half_open: u32,
+    /// Bits of an IPv4 address that count as its prefix, for the limits per prefix: 0..=32. Opaque addresses count whole.
+    pub prefix_bits_v4: u32,
+    /// The same of an IPv6 address: 0..=128.
+    pub prefix_bits_v6: u32,
+    /// While more than half of the half-open places are taken: sessions that a prefix may have open and be given more. 0: any number.
+    pub max_sessions_per_prefix: u32,
+    /// While more than half of the half-open places are taken: new sessions that a prefix may ask for in a second, and at once. Requests beyond it are dropped and
+    /// counted ([`crate::Stats::requests_limited`]). 0: any number.
+    pub max_new_per_prefix: u32,
+    /// Answers in a second, and at once, to strangers of a prefix who take no place: to requests that are refused or repeated, and UnknownSender. 0: any number.
+    pub max_replies_per_prefix: u32,
     /// 0: session ids, CRC seeds and hash keys from the operating system's entropy. Else the same seed gives the same bytes.
     pub rng_seed: u64,
     /// How often a SessionRequest is repeated.
@@ -238,14 +249,26 @@ pub struct Config {
     pub send_window: u32,
     /// Reliable packets per channel that this side holds ahead of a gap: 1..=16,384.
     pub receive_window: u32,
-    /// Bytes of messages that a session may have queued and unacknowledged before [`Error::WouldBlock`]; never less than 131 datagrams.
+    /// Bytes of messages that a session may have queued before [`Error::WouldBlock`], from the oldest unacknowledged packet on; never less than 131 datagrams.
     pub send_queue_bytes: u32,
     /// The longest message, in bytes, both ways.
     pub max_message: u32,
-    /// Messages that may wait for the host in all; then reliable packets stay unacknowledged and lossy ones are dropped.
+    /// Messages that may wait for the host in all; then reliable packets stay unacknowledged and lossy ones are dropped. The same holds for a session of which as
+    /// many wait as there is room for more: so none takes all of it.
     pub max_queued_events: u32,
     /// Bytes of messages that may wait for the host in all.
     pub max_queued_bytes: u64,
+    /// Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What comes ahead of its turn
+    /// is dropped beyond it, unacknowledged; messages that grow beyond it end the session with reason 13. Never less than two messages of [`Config::max_message`]
+    /// take.
+    pub max_session_memory: u32,
+    /// Bytes of memory that all sessions together may hold of what came and what waits to leave. As it fills, each may hold as much as is still free, but always 131
+    /// datagrams each way: sends beyond that answer [`Error::WouldBlock`], and what comes stays unacknowledged.
+    pub max_memory: u64,
+    /// The smallest UDP length that is taken from a peer, 16..=[`Config::udp_length`]: less is refused.
+    pub min_udp_length: u32,
+    /// How many levels MultiPackets may lie in each other, and bundles: 1..=16. 1: none inside another.
+    pub max_nesting: u32,
 }
 
 impl Default for Config {
@@ -277,6 +300,11 @@ impl Default for Config {
             client_only: false,
             max_sessions: 1000,
             max_half_open: 4096,
+            prefix_bits_v4: 24,
+            prefix_bits_v6: 56,
+            max_sessions_per_prefix: 100,
+            max_new_per_prefix: 20,
+            max_replies_per_prefix: 100,
             rng_seed: 0,
             connect_retry_ms: 1000,
             connect_timeout_ms: 30_000,
@@ -308,8 +336,12 @@ impl Default for Config {
             receive_window: 1024,
             send_queue_bytes: 512 * 1024,
             max_message: 16 * 1024 * 1024,
-            max_queued_events: 65_536,
+            max_queued_events: 131_072,
             max_queued_bytes: 64 * 1024 * 1024,
+            max_session_memory: 32 * 1024 * 1024,
+            max_memory: 1024 * 1024 * 1024,
+            min_udp_length: MIN_UDP_LENGTH,
+            max_nesting: 4,
         }
     }
 }
@@ -334,6 +366,8 @@ impl Config {
             && self.crc_length <= 4
             && (1..=1_000_000).contains(&self.max_sessions)
             && (1..=1_000_000).contains(&self.max_half_open)
+            && self.prefix_bits_v4 <= 32
+            && self.prefix_bits_v6 <= 128
             && self.connect_retry_ms > 0
             && self.connect_timeout_ms > 0
             && self.redundancy <= 3
@@ -342,6 +376,8 @@ impl Config {
             && (1..=1 << 30).contains(&self.max_message)
             && self.max_queued_events > 0
             && self.max_queued_bytes > 0
+            && (1..=16).contains(&self.max_nesting)
+            && (MIN_UDP_LENGTH..=self.udp_length).contains(&self.min_udp_length)
             && self.max_inflated >= 1
             && self.max_inflated <= 1 << 20
             && (1..=9).contains(&self.compression_level)
@@ -350,6 +386,11 @@ impl Config {
             return Err(Error::InvalidArgument);
         }
         if matches!(self.protocol_version, 0 | 2 | 3) { Ok(()) } else { Err(Error::Unsupported) }
+    }
+
+    /// What a session may hold of unfinished messages and early packets, in bytes.
+    pub(crate) fn session_memory(&self) -> usize {
+        (self.max_session_memory as usize).max(2 * self.max_message as usize)
     }
 
     /// The cipher that a session begins with.

@@ -20,6 +20,8 @@ pub enum Error {
     WouldBlock,
     /// A limit of the configuration is reached.
     Limit,
+    /// There is no memory for a message this long.
+    NoMemory,
     /// The operating system gave no randomness.
     Io,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Error {
             Error::Unsupported => "a setting that this version does not support",
             Error::WouldBlock => "the send queue is full",
             Error::Limit => "a limit of the configuration is reached",
+            Error::NoMemory => "no memory for a message this long",
             Error::Io => "the operating system gave no randomness",
         })
     }

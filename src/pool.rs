@@ -47,6 +47,8 @@ pub(crate) struct Pool {
     odd_bytes: usize,
     sizes: [usize; 2],
     lent: Vec<u32>,
+    /// Bytes of memory in blocks that somebody holds or reads.
+    held_bytes: usize,
 }
 
 /// Which size of block a writer takes when it needs another.
@@ -72,6 +74,7 @@ impl Pool {
             odd_bytes: 0,
             sizes: [small, (16 * small).min(1 << 18)],
             lent: Vec::new(),
+            held_bytes: 0,
         }
     }
 
@@ -103,6 +106,20 @@ impl Pool {
         block
     }
 
+    /// Gives `cursor` a block with `len` bytes of room, more than one of the usual size may have. False where there is no such memory.
+    pub(crate) fn prepare(&mut self, cursor: &mut Cursor, len: usize) -> bool {
+        if cursor.0.is_some_and(|block| self.has_room(block, len)) {
+            return true;
+        }
+        let mut data = self.spare_buffer(len).unwrap_or_default();
+        if data.try_reserve_exact(len).is_err() {
+            return false;
+        }
+        self.close(cursor);
+        cursor.0 = Some(self.adopt(data));
+        true
+    }
+
     /// Idle memory for `len` bytes, to be adopted later; `None` where there is none.
     pub(crate) fn spare_buffer(&mut self, len: usize) -> Option<Vec<u8>> {
         let at = self.odd.iter().rposition(|buffer| buffer.capacity() >= len)?;
@@ -124,6 +141,7 @@ impl Pool {
             self.blocks.push(Block::default());
             self.blocks.len() as u32 - 1
         });
+        self.held_bytes += data.capacity();
         self.blocks[block as usize] = Block { data, holders: 1, lent: false };
         block
     }
@@ -196,6 +214,7 @@ impl Pool {
     fn recycle(&mut self, block: u32) {
         let mut data = std::mem::take(&mut self.blocks[block as usize].data);
         data.clear();
+        self.held_bytes -= data.capacity();
         match self.sizes.iter().position(|&size| size == data.capacity()) {
             Some(size) if self.spare[size].len() < SPARE => self.spare[size].push(data),
             None if self.odd.len() < SPARE && self.odd_bytes + data.capacity() <= SPARE_BYTES => {
@@ -208,9 +227,8 @@ impl Pool {
     }
 
     /// Bytes of memory in blocks that somebody holds or reads.
-    #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.data.capacity()).sum()
+        self.held_bytes
     }
 }
 
@@ -303,6 +321,39 @@ mod tests {
             pool.release(block);
         }
         assert_eq!(pool.odd.len(), SPARE);
+    }
+
+    #[test]
+    fn what_is_held_is_counted_in_whole_blocks() {
+        let mut pool = Pool::new(512);
+        let (mut cursor, mut other) = (Cursor::default(), Cursor::default());
+        let place = pool.append(&mut cursor, b"small", Size::Small);
+        assert_eq!(pool.held_bytes(), 2048);
+        pool.append(&mut other, b"large", Size::Large);
+        assert_eq!(pool.held_bytes(), 2048 + 32_768);
+        let adopted = pool.adopt(Vec::with_capacity(5_000));
+        assert_eq!(pool.held_bytes(), 2048 + 32_768 + 5_000);
+        pool.lend(adopted);
+        pool.release(adopted);
+        assert_eq!(pool.held_bytes(), 2048 + 32_768 + 5_000, "still lent");
+        pool.end_loans();
+        pool.close(&mut cursor);
+        pool.release(place.block);
+        assert_eq!(pool.held_bytes(), 32_768);
+    }
+
+    #[test]
+    fn memory_that_is_not_to_be_had_is_an_answer() {
+        let mut pool = Pool::new(512);
+        let mut cursor = Cursor::default();
+        let place = pool.append(&mut cursor, b"before", Size::Small);
+        assert!(!pool.prepare(&mut cursor, isize::MAX as usize));
+        assert!(pool.prepare(&mut cursor, 100), "there is room");
+        assert_eq!(pool.append(&mut cursor, b"behind", Size::Small).block, place.block);
+        assert!(pool.prepare(&mut cursor, 3_000_000));
+        let block = pool.reserve(&mut cursor, 3_000_000, Size::Small);
+        assert_ne!(block, place.block);
+        assert_eq!(pool.held_bytes(), 3_000_000 + 2048);
     }
 
     #[test]

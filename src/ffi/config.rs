@@ -223,13 +223,13 @@ pub struct soe_config {
     pub send_window: u32,
     /// Packets per reliable channel that this side holds ahead of a gap: 1..16384. Default: 1024.
     pub receive_window: u32,
-    /// Bytes that a session may have queued and unacknowledged before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
+    /// Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
     /// less than 131 datagrams. A message is taken whole while there are fewer. Default: 524288.
     pub send_queue_bytes: u32,
     /// The longest message, in bytes, both ways: 1..2^30. Default: 16 MiB.
     pub max_message: u32,
-    /// Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are
-    /// dropped. Default: 65536.
+    /// Messages that may wait for the host, all sessions together; beyond it reliable packets stay unacknowledged and lossy ones are dropped. The
+    /// same holds for a session of which as many wait as there is room for more: so none takes all of it. Default: 131072.
     pub max_queued_events: u32,
     /// 0: SessionRequests have no name, and it is not looked at. Version 2 never has one. Default: 1.
     pub request_has_name: u32,
@@ -277,6 +277,31 @@ pub struct soe_config {
     pub confirm_smaller_length: u32,
     /// 1: a NetStatus request is answered. Default: 1.
     pub answer_net_status: u32,
+    /// Bytes of memory that all sessions together may hold of what came and of what waits to leave. As it fills, each may hold as much as is
+    /// still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, and what comes stays unacknowledged.
+    /// Default: 1 GiB.
+    pub max_memory: u64,
+    /// Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What
+    /// comes ahead of its turn is dropped beyond it, unacknowledged; messages that grow beyond it end the session with
+    /// SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 32 MiB.
+    pub max_session_memory: u32,
+    /// How many levels MultiPackets may lie in each other, and bundles: 1..16. 1: none inside another. Default: 4.
+    pub max_nesting: u32,
+    /// Bits of an IPv4 address that count as its prefix, for the limits below: 0..32. Opaque addresses count whole. Default: 24.
+    pub prefix_bits_v4: u32,
+    /// The same of an IPv6 address: 0..128. Default: 56.
+    pub prefix_bits_v6: u32,
+    /// While more than half of the half-open places are taken: sessions that a prefix may have open and be given more. 0: any number.
+    /// Default: 100.
+    pub max_sessions_per_prefix: u32,
+    /// While more than half of the half-open places are taken: new sessions that a prefix may ask for in a second, and at once. Requests beyond
+    /// it are dropped and counted (soe_stats.requests_limited). 0: any number. Default: 20.
+    pub max_new_per_prefix: u32,
+    /// Answers in a second, and at once, to strangers of a prefix who take no place: to requests that are refused or repeated, and
+    /// UnknownSender. 0: any number. Default: 100.
+    pub max_replies_per_prefix: u32,
+    /// The smallest UDP length that is taken from a peer, 16..udp_length: less is refused. Default: 16.
+    pub min_udp_length: u32,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -285,13 +310,15 @@ const _: () = {
     assert!(offset_of!(soe_config, cipher_key) == 24);
     assert!(offset_of!(soe_config, protocol_version) == 48);
     assert!(offset_of!(soe_config, request_has_name) == 48 + 32 * 4);
-    assert!(size_of::<soe_config>() == 48 + 52 * 4);
+    assert!(offset_of!(soe_config, max_memory) == 48 + 52 * 4);
+    assert!(size_of::<soe_config>() == 256 + 8 + 8 * 4);
 };
 
 // SAFETY: repr(C), struct_size first, integers and raw pointers only.
 unsafe impl Growable for soe_config {
     const POINTERS: &'static [usize] = &[offset_of!(soe_config, application_protocol), offset_of!(soe_config, cipher_key)];
-    const U64S: &'static [usize] = &[offset_of!(soe_config, rng_seed), offset_of!(soe_config, max_queued_bytes)];
+    const U64S: &'static [usize] =
+        &[offset_of!(soe_config, rng_seed), offset_of!(soe_config, max_queued_bytes), offset_of!(soe_config, max_memory)];
 }
 
 use soe_config_flag::*;
@@ -373,6 +400,15 @@ impl From<&Config> for soe_config {
             escape_reliable: config.escape_reliable.into(),
             confirm_smaller_length: config.confirm_smaller_length.into(),
             answer_net_status: config.answer_net_status.into(),
+            max_memory: config.max_memory,
+            max_session_memory: config.max_session_memory,
+            max_nesting: config.max_nesting,
+            prefix_bits_v4: config.prefix_bits_v4,
+            prefix_bits_v6: config.prefix_bits_v6,
+            max_sessions_per_prefix: config.max_sessions_per_prefix,
+            max_new_per_prefix: config.max_new_per_prefix,
+            max_replies_per_prefix: config.max_replies_per_prefix,
+            min_udp_length: config.min_udp_length,
         }
     }
 }
@@ -455,6 +491,15 @@ impl soe_config {
             max_message: self.max_message,
             max_queued_events: self.max_queued_events,
             max_queued_bytes: self.max_queued_bytes,
+            max_memory: self.max_memory,
+            max_session_memory: self.max_session_memory,
+            max_nesting: self.max_nesting,
+            prefix_bits_v4: self.prefix_bits_v4,
+            prefix_bits_v6: self.prefix_bits_v6,
+            max_sessions_per_prefix: self.max_sessions_per_prefix,
+            max_new_per_prefix: self.max_new_per_prefix,
+            max_replies_per_prefix: self.max_replies_per_prefix,
+            min_udp_length: self.min_udp_length,
         })
     }
 }

@@ -209,7 +209,7 @@ pub struct soe_session_info {
     pub loss_sent_ppm: i32,
     /// How many of a million datagrams that the peer sent were lost, or SOE_UNKNOWN before the first NetStatus.
     pub loss_received_ppm: i32,
-    /// Bytes of the reliable packets that are queued or unacknowledged: the messages, with the opcodes, sequences and lengths around them.
+    /// Bytes of the reliable packets that are queued, from the oldest unacknowledged one on: the messages, with the opcodes, sequences and lengths around them.
     pub queued_bytes: u64,
     /// Bytes of application_protocol, without the NUL: 0..255.
     pub application_protocol_len: u32,
@@ -380,7 +380,8 @@ const MAX_MESSAGE: usize = 1 << 30;
 ///
 /// Returns SOE_OK; SOE_ERR_NULL, SOE_ERR_MISALIGNED, SOE_ERR_STALE_SESSION; SOE_ERR_INVALID_ARGUMENT: no such channel, or 0 bytes;
 /// SOE_ERR_STATE: not connected yet, or not any more: being flushed, or its SOE_EVENT_DISCONNECTED waits, or stands further down among the
-/// events being read; SOE_ERR_TOO_LARGE: longer than max_message; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows;
+/// events being read; SOE_ERR_TOO_LARGE: longer than max_message, or in as many packets as a peer of so small a UDP length needs more than
+/// max_session_memory; SOE_ERR_WOULD_BLOCK: the send queue is full, SOE_EVENT_WRITABLE follows; SOE_ERR_NO_MEMORY: for a message this long;
 /// SOE_ERR_BUSY, SOE_ERR_PANIC, SOE_ERR_POISONED.
 /// Since 0.1.
 #[unsafe(no_mangle)]

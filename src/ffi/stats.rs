@@ -50,6 +50,9 @@ pub struct soe_stats {
     pub requests_refused: u64,
     /// Multiplexer only: half-open sessions forgotten, to make room or because they showed no datagram in time.
     pub half_open_dropped: u64,
+    /// Mux only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix had its share
+    /// (soe_config.max_new_per_prefix).
+    pub requests_limited: u64,
 }
 
 // SAFETY: repr(C), struct_size first, integers only.
@@ -77,6 +80,7 @@ impl From<Stats> for soe_stats {
             sessions_disconnected,
             requests_refused,
             half_open_dropped,
+            requests_limited,
         } = stats;
         soe_stats {
             struct_size: 0,
@@ -100,6 +104,7 @@ impl From<Stats> for soe_stats {
             sessions_disconnected,
             requests_refused,
             half_open_dropped,
+            requests_limited,
         }
     }
 }

@@ -66,6 +66,7 @@ impl From<Error> for soe_status_code {
             Error::Unsupported => SOE_ERR_UNSUPPORTED,
             Error::WouldBlock => SOE_ERR_WOULD_BLOCK,
             Error::Limit => SOE_ERR_LIMIT,
+            Error::NoMemory => SOE_ERR_NO_MEMORY,
             Error::Io => SOE_ERR_IO,
         }
     }

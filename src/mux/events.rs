@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::sessions::{Reading, Sessions};
+use super::sessions::{Reading, Sessions, slot_of};
 use crate::address::Address;
 use crate::cipher::Rc4;
 use crate::config::Config;
@@ -36,10 +36,30 @@ pub(crate) struct Messages {
     escaped: bool,
 }
 
-/// Bundles inside bundles: a title's application may send one of its own, which is bundled with others.
-const DEEPEST: u32 = 4;
 /// Bytes up to which what was taken apart shares a block with others.
 const LARGEST_COPY: usize = 16 * 1024;
+
+/// What waits of all sessions.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    messages: usize,
+    bytes: u64,
+}
+
+/// What waits of one. There may be very many.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    messages: u32,
+    bytes: u32,
+}
+
+impl Share {
+    /// Bytes past which no more is taken, whatever the limits: one message more still fits.
+    const MOST_BYTES: u32 = 1 << 31;
+}
+
+/// Memory that may be in use before blocks count that hold little of what waits.
+const SLACK: u64 = 1 << 20;
 
 /// One record of the queue.
 #[derive(Clone, Copy)]
@@ -107,10 +127,12 @@ pub(crate) struct EventQueue {
     handed: usize,
     /// Its number.
     drain: u32,
-    waiting: usize,
-    bytes: u64,
-    most_messages: usize,
-    most_bytes: u64,
+    waiting: Waiting,
+    /// Of these, each session's, by slot.
+    shares: Vec<Share>,
+    most: Waiting,
+    /// Levels of bundles that are read.
+    max_nesting: u32,
     /// [`Config::escape_reliable`].
     escapes: bool,
     max_message: usize,
@@ -126,18 +148,28 @@ impl EventQueue {
             drained: Vec::new(),
             handed: 0,
             drain: 0,
-            waiting: 0,
-            bytes: 0,
-            most_messages: config.max_queued_events as usize,
-            most_bytes: config.max_queued_bytes,
+            waiting: Waiting::default(),
+            shares: Vec::new(),
+            most: Waiting { messages: config.max_queued_events as usize, bytes: config.max_queued_bytes },
+            max_nesting: config.max_nesting,
             escapes: config.escape_reliable,
             max_message: config.max_message as usize,
         }
     }
 
-    /// No room for another message.
-    pub(crate) fn full(&self) -> bool {
-        self.waiting >= self.most_messages || self.bytes >= self.most_bytes
+    /// No room for another message of this session: it may fill as much as is still free, so that a loud one leaves room for others.
+    #[inline]
+    pub(crate) fn full(&self, session: SessionId) -> bool {
+        let own = self.shares.get(slot_of(session) as usize).copied().unwrap_or_default();
+        own.messages as usize + self.waiting.messages >= self.most.messages
+            || u64::from(own.bytes) + self.waiting.bytes >= self.most.bytes
+            || own.bytes >= Share::MOST_BYTES
+            || self.pool.held_bytes() as u64 > 2 * self.most.bytes.saturating_add(SLACK)
+    }
+
+    /// Bytes of memory in messages that wait or are lent.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.pool.held_bytes()
     }
 
     /// Something waits for the host.
@@ -230,7 +262,7 @@ impl EventQueue {
     #[inline(never)]
     fn nested(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, body: &[u8]) -> (u64, bool) {
         let mut flat = Vec::with_capacity(body.len());
-        let (count, intact) = flatten(body, 0, self.longest(true), &mut flat);
+        let (count, intact) = flatten(body, self.max_nesting, self.longest(true), &mut flat);
         if count > 0 {
             let len = flat.len();
             let place = if len <= LARGEST_COPY {
@@ -251,9 +283,24 @@ impl EventQueue {
 
     #[inline(always)]
     fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
-        self.waiting += messages.count as usize;
-        self.bytes += u64::from(messages.place.len);
+        self.waiting.messages += messages.count as usize;
+        self.waiting.bytes += u64::from(messages.place.len);
+        let slot = slot_of(whose.0) as usize;
+        if slot >= self.shares.len() {
+            self.shares.resize(slot + 1, Share::default());
+        }
+        self.shares[slot].messages += messages.count;
+        self.shares[slot].bytes += messages.place.len;
         self.push(whose, time_us, Kind::Messages(messages));
+    }
+
+    /// So much of a session waits no more.
+    fn taken(&mut self, session: SessionId, taken: Share) {
+        self.waiting.messages -= taken.messages as usize;
+        self.waiting.bytes -= u64::from(taken.bytes);
+        let share = &mut self.shares[slot_of(session) as usize];
+        share.messages -= taken.messages;
+        share.bytes -= taken.bytes;
     }
 
     /// Prepares at most `max` events to be read with [`EventQueue::drained`], and ends what the last drain lent.
@@ -314,23 +361,28 @@ impl EventQueue {
 
     /// Hands out what is nearly always all: messages as they came, up to the first record that is something else.
     fn hand_out_run(&mut self, sessions: &Sessions, max: usize) {
-        let (mut plain, mut events, mut bytes) = (None, self.handed, 0);
-        let run = self.queue.waiting().iter().take_while(|record| {
-            let Kind::Messages(messages) = record.kind else { return false };
-            let whole = messages.count as usize <= max - events && (plain == Some(record.session) || sessions.reads_plain(record.session));
-            if whole {
-                plain = Some(record.session);
-                events += messages.count as usize;
-                bytes += u64::from(messages.place.len);
+        while let Some(&Record { session, kind: Kind::Messages(_), .. }) = self.queue.waiting().first()
+            && sessions.reads_plain(session)
+        {
+            let (mut taken, most) = (Share::default(), max - self.handed);
+            let run = self.queue.waiting().iter().take_while(|record| {
+                let Kind::Messages(messages) = record.kind else { return false };
+                let whole = record.session == session && messages.count as usize <= most - taken.messages as usize;
+                if whole {
+                    taken.messages += messages.count;
+                    taken.bytes += messages.place.len;
+                }
+                whole
+            });
+            let records = run.count();
+            if records == 0 {
+                return;
             }
-            whole
-        });
-        let records = run.count();
-        self.drained.extend_from_slice(&self.queue.waiting()[..records]);
-        self.queue.skip(records);
-        self.waiting -= events - self.handed;
-        self.bytes -= bytes;
-        self.handed = events;
+            self.drained.extend_from_slice(&self.queue.waiting()[..records]);
+            self.queue.skip(records);
+            self.taken(session, taken);
+            self.handed += taken.messages as usize;
+        }
     }
 
     /// Hands out one record, deciphered. What must wait comes back: the rest of a bundle, or all of it.
@@ -355,8 +407,7 @@ impl EventQueue {
                 Reading::Later => break,
             };
             let (mut first, rest) = messages.split(count, &self.pool);
-            self.waiting -= first.count as usize;
-            self.bytes -= u64::from(messages.place.len - rest.place.len);
+            self.taken(record.session, Share { messages: first.count, bytes: messages.place.len - rest.place.len });
             if let Some(cipher) = cipher {
                 (first.place, first.escaped) = (self.decipher(cipher, first.place), false);
             }
@@ -579,13 +630,13 @@ fn nests(body: &[u8]) -> bool {
     false
 }
 
-/// Appends the messages of a bundle, and of those inside it, to `flat`. Returns how many, and whether all of it was well formed.
-fn flatten(body: &[u8], depth: u32, longest: Longest, flat: &mut Vec<u8>) -> (u32, bool) {
+/// Appends the messages of a bundle, and of those inside it up to so many `levels`, to `flat`. Returns how many, and whether all of it was well formed.
+fn flatten(body: &[u8], levels: u32, longest: Longest, flat: &mut Vec<u8>) -> (u32, bool) {
     let (mut count, mut intact, mut rest) = (0, true, body);
     while let Some((element, behind)) = wire::split_bundle(rest) {
         match element {
-            [0, opcode::BUNDLE, inside @ ..] if depth < DEEPEST => {
-                let (messages, whole) = flatten(inside, depth + 1, longest, flat);
+            [0, opcode::BUNDLE, inside @ ..] if levels > 1 => {
+                let (messages, whole) = flatten(inside, levels - 1, longest, flat);
                 (count, intact) = (count + messages, intact && whole);
             }
             // Of no use here.
@@ -671,7 +722,7 @@ mod tests {
                 }
                 assert_eq!(got, all, "{max} {one_by_one}");
                 queue.drain(&mut sessions, max);
-                assert_eq!((queue.drained().count(), queue.waiting, queue.bytes, queue.pool.held_bytes()), (0, 0, 0, 0));
+                assert_eq!((queue.drained().count(), queue.waiting.messages, queue.waiting.bytes, queue.pool.held_bytes()), (0, 0, 0, 0));
             }
         }
     }

@@ -102,6 +102,11 @@ impl HalfOpenTable {
         self.entries.len() - self.vacant.len()
     }
 
+    /// More than half of the places are taken.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.len() > self.most / 2
+    }
+
     /// Takes a newcomer in; returns its place, and whoever had to make room: the oldest at its address where too many wait there, else the oldest of all.
     pub(crate) fn insert(&mut self, mut entry: HalfOpen) -> (u32, Option<HalfOpen>) {
         let here = self.at(&entry.address);

@@ -3,6 +3,7 @@
 pub(crate) mod events;
 mod half_open;
 pub(crate) mod outbox;
+mod prefixes;
 pub(crate) mod sessions;
 mod strangers;
 pub(crate) mod timers;
@@ -24,8 +25,8 @@ use crate::wire::{Packing, opcode};
 use events::{Drained, EventQueue, Kind};
 use half_open::HalfOpenTable;
 use outbox::{Departures, Outbox};
+use prefixes::Prefixes;
 use sessions::Sessions;
-use strangers::Patience;
 use timers::Timers;
 
 /// The latest time that a clock shows, in microseconds: 285 years. So that no sum of times overflows, nor one in nanoseconds.
@@ -109,7 +110,7 @@ pub struct SessionInfo {
     pub loss_sent_ppm: Option<u32>,
     /// Share of the peer's datagrams that were lost, likewise.
     pub loss_received_ppm: Option<u32>,
-    /// Bytes of reliable messages queued and unacknowledged.
+    /// Bytes of reliable messages queued, from the oldest unacknowledged packet on.
     pub queued_bytes: u64,
 }
 
@@ -154,8 +155,7 @@ pub struct Multiplexer {
     sessions: Sessions,
     half_open: HalfOpenTable,
     rng: ChaCha12Rng,
-    /// Answers to strangers that may still be given.
-    patience: Patience,
+    prefixes: Prefixes,
     /// Timers that fired.
     due: Vec<u32>,
     /// The longest datagram that comes out.
@@ -226,7 +226,7 @@ impl Multiplexer {
             }
             seed => ChaCha12Rng::seed_from_u64(seed),
         };
-        let (address_key, half_open_key) = (rng.next_u64(), rng.next_u64());
+        let (address_key, half_open_key, prefix_key) = (rng.next_u64(), rng.next_u64(), rng.next_u64());
         let shared = Shared {
             now: now_us.min(LATEST),
             out: Outbox::new(&config),
@@ -238,6 +238,7 @@ impl Multiplexer {
             lossy: Store::new(),
             talking: Default::default(),
             stats: Stats::default(),
+            held_bytes: 0,
             struck: false,
             work: Vec::new(),
             sealed: Vec::new(),
@@ -250,7 +251,7 @@ impl Multiplexer {
             sessions: Sessions::new(address_key, config.allow_address_remap),
             half_open: HalfOpenTable::new(half_open_key, config.max_half_open, u64::from(config.connect_timeout_ms) * 1000),
             rng,
-            patience: Patience::new(now_us.min(LATEST)),
+            prefixes: Prefixes::new(prefix_key, config),
             due: Vec::new(),
             longest: config
                 .udp_length
@@ -466,7 +467,8 @@ impl Multiplexer {
     ///
     /// # Errors
     /// [`Error::StaleSession`], [`Error::State`] before it is connected or after a disconnect, [`Error::InvalidArgument`] for an empty message,
-    /// [`Error::TooLarge`] above [`Config::max_message`], [`Error::WouldBlock`] while the send queue is full: [`crate::EventKind::Writable`] follows.
+    /// [`Error::TooLarge`] above [`Config::max_message`], or where the packets for a peer of so small a UDP length would take more than
+    /// [`Config::max_session_memory`], [`Error::WouldBlock`] while the send queue is full: [`crate::EventKind::Writable`] follows; [`Error::NoMemory`].
     #[inline]
     pub fn send(&mut self, session: SessionId, channel: Channel, data: &[u8]) -> Result<(), Error> {
         match self.sessions.get_mut(session) {
@@ -591,8 +593,10 @@ impl Multiplexer {
     #[inline(never)]
     fn ended(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(id) else { return };
-        let address = session.address;
-        self.sessions.unlink(id);
+        let (address, client) = (session.address, session.client);
+        if self.sessions.unlink(id) && !client {
+            self.prefixes.ended(&address);
+        }
         self.let_in_newcomer(&address);
     }
 

@@ -104,10 +104,10 @@ impl Sessions {
         by_address.insert_unique(hash.hash_one(address), slot, |&slot| hash.hash_one(session_in(slots, slot).address));
     }
 
-    fn unlink_address(&mut self, slot: u32, address: &Address) {
-        if let Ok(entry) = self.by_address.find_entry(self.hash.hash_one(address), |&other| other == slot) {
-            entry.remove();
-        }
+    /// False where it was not linked.
+    fn unlink_address(&mut self, slot: u32, address: &Address) -> bool {
+        let entry = self.by_address.find_entry(self.hash.hash_one(address), |&other| other == slot);
+        entry.map(|entry| entry.remove()).is_ok()
     }
 
     /// The session is found by host, session id and CRC seed from now on: that is what a RemapConnection shows.
@@ -119,26 +119,27 @@ impl Sessions {
         });
     }
 
-    /// The session goes on from another port.
-    pub(crate) fn rebind(&mut self, id: SessionId, address: Address) {
-        let Some(session) = self.get_mut(id) else { return };
-        let old = std::mem::replace(&mut session.address, address);
+    /// The session goes on from another address; returns the old one.
+    pub(crate) fn rebind(&mut self, id: SessionId, address: Address) -> Option<Address> {
+        let old = std::mem::replace(&mut self.get_mut(id)?.address, address);
         self.unlink_address(slot_of(id), &old);
         self.link_address(slot_of(id), &address);
+        Some(old)
     }
 
-    /// The session is not found by what is on the wire any more. Its id stays good until [`Sessions::forget`].
-    pub(crate) fn unlink(&mut self, id: SessionId) {
+    /// The session is not found by what is on the wire any more. Its id stays good until [`Sessions::forget`]. False where it was not found before.
+    pub(crate) fn unlink(&mut self, id: SessionId) -> bool {
         let slot = slot_of(id);
         if self.last == slot {
             self.last = u32::MAX;
         }
-        let Some(session) = self.get(id) else { return };
+        let Some(session) = self.get(id) else { return false };
         let (address, secret) = (session.address, secret_of(session, self.any_host));
-        self.unlink_address(slot, &address);
+        let linked = self.unlink_address(slot, &address);
         if let Ok(entry) = self.by_secret.find_entry(self.hash.hash_one(secret), |&other| other == slot) {
             entry.remove();
         }
+        linked
     }
 
     /// A connect request ended; its id stays good until [`Sessions::forget`].

@@ -4,33 +4,11 @@ use super::half_open::HalfOpen;
 use super::{AcceptOptions, EndedBy, Kind, Multiplexer, SessionInfo, SessionState};
 use crate::address::{Address, Family};
 use crate::codec::Sealing;
-use crate::config::{Config, MIN_UDP_LENGTH};
+use crate::config::Config;
 use crate::error::Error;
 use crate::event::{SessionId, reason};
 use crate::session::{Agreement, Beginning, Ending, Session, State, count};
 use crate::wire::{self, SessionRequest, SessionResponse, opcode};
-
-/// Answers to strangers: so many at once, and one more each so many microseconds.
-const ANSWERS: u64 = 100;
-const ANSWER_US: u64 = 1000;
-
-/// How many strangers may still be answered, as the time at which all of the patience is back.
-pub(super) struct Patience(u64);
-
-impl Patience {
-    pub(super) fn new(now: u64) -> Self {
-        Patience(now)
-    }
-
-    fn take(&mut self, now: u64) -> bool {
-        let back = self.0.max(now) + ANSWER_US;
-        let granted = back <= now + ANSWERS * ANSWER_US;
-        if granted {
-            self.0 = back;
-        }
-        granted
-    }
-}
 
 impl Multiplexer {
     /// A client asks. What is right is answered with a SessionResponse, again as often as it is asked.
@@ -48,7 +26,12 @@ impl Multiplexer {
             let Some(session) = sessions.get_mut(id) else { return };
             if session.wire_id == request.session_id && !session.client {
                 let datagram = response(session.wire_id, &session.agreed, &shared.config);
-                return session.reply(shared, &datagram);
+                if self.prefixes.may_reply(from, shared.now) {
+                    session.reply(shared, &datagram);
+                } else {
+                    shared.stats.requests_limited += 1;
+                }
+                return;
             }
             if session.state == State::Connecting {
                 // Both sides connect to each other, or a multiplexer to itself: its own request is answered or times out.
@@ -63,9 +46,12 @@ impl Multiplexer {
             self.half_open.at(from).into_iter().find(|&index| self.half_open.get(index).is_some_and(|w| w.wire_id == request.session_id))
         {
             self.half_open.refresh(waiting, self.shared.now);
-            return self.respond(waiting);
+            if self.may_reply(from) {
+                self.respond(waiting);
+            }
+            return;
         }
-        if request.udp_length < MIN_UDP_LENGTH {
+        if request.udp_length < self.shared.config.min_udp_length {
             self.shared.stats.requests_refused += 1;
             return;
         }
@@ -96,6 +82,11 @@ impl Multiplexer {
         if self.sessions.departed() >= self.shared.config.max_half_open {
             // The host does not listen.
             self.shared.stats.requests_refused += 1;
+            return;
+        }
+        if self.half_open.is_crowded() && !self.prefixes.may_ask(from, self.shared.now) {
+            // No answer: the address may be forged, and who means it asks again.
+            self.shared.stats.requests_limited += 1;
             return;
         }
         let (index, displaced) = self.half_open.insert(newcomer);
@@ -139,6 +130,13 @@ impl Multiplexer {
         self.reply(&datagram, id, &to);
     }
 
+    /// A stranger who takes no place may be answered.
+    fn may_reply(&mut self, to: &Address) -> bool {
+        let granted = self.prefixes.may_reply(to, self.shared.now);
+        self.shared.stats.requests_limited += u64::from(!granted);
+        granted
+    }
+
     fn reply(&mut self, datagram: &[u8], id: Option<SessionId>, to: &Address) {
         if self.shared.out.reply(datagram, id, *to) {
             self.shared.stats.datagrams_sent += 1;
@@ -149,6 +147,9 @@ impl Multiplexer {
     /// A SessionResponse, so that the client can check what follows, and a Disconnect behind it.
     fn turn_away(&mut self, newcomer: &HalfOpen, reason: u16) {
         self.shared.stats.requests_refused += 1;
+        if !self.may_reply(&newcomer.address) {
+            return;
+        }
         let granted = response(newcomer.wire_id, &newcomer.agreed, &self.shared.config);
         self.reply(&granted, newcomer.id, &newcomer.address);
         let (mut packet, mut datagram) = (Vec::new(), Vec::new());
@@ -241,7 +242,7 @@ impl Multiplexer {
         let waits = !self.half_open.at(from).is_empty();
         let goodbye = matches!(datagram, [0, opcode::DISCONNECT, ..] | []);
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
-        if self.shared.config.reply_unknown_sender && !waits && !goodbye && port_is_real && self.patience.take(self.shared.now) {
+        if self.shared.config.reply_unknown_sender && !waits && !goodbye && port_is_real && self.may_reply(from) {
             self.reply(&[0, opcode::UNKNOWN_SENDER], None, from);
         }
     }
@@ -298,6 +299,7 @@ impl Multiplexer {
             application_protocol: waiting.application_protocol,
         };
         let id = sessions.insert(waiting.id, |id| Session::new(id, beginning, &shared.config, shared.now));
+        self.prefixes.opened(&waiting.address);
         if let Some(session) = sessions.get_mut(id) {
             if waiting.responses == 1 && shared.now > waiting.responded_at {
                 session.rtt.handshake(shared.now - waiting.responded_at, shared.now);
@@ -351,9 +353,13 @@ impl Multiplexer {
             self.shared.stats.dropped_contextless += 1;
             return;
         };
-        self.sessions.rebind(id, *from);
-        let Multiplexer { sessions, shared, .. } = self;
+        let old = self.sessions.rebind(id, *from);
+        let Multiplexer { sessions, shared, prefixes, .. } = self;
         if let Some(session) = sessions.get_mut(id) {
+            if let Some(old) = old.filter(|_| !session.client) {
+                prefixes.ended(&old);
+                prefixes.opened(from);
+            }
             session.rebound(shared);
         }
     }

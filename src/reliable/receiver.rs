@@ -27,6 +27,9 @@ pub(crate) struct Limits {
     pub(crate) early: usize,
     /// Bytes of one message.
     pub(crate) message: usize,
+    /// Bytes of memory that this session may take more, by its own limit and by that of all.
+    pub(crate) session_room: usize,
+    pub(crate) room: usize,
 }
 
 /// A packet that came ahead of its turn.
@@ -50,9 +53,15 @@ pub(crate) enum Arrival {
     InOrder,
     Early,
     Duplicate,
-    /// Past the window: not taken, not acknowledged.
+    /// Past the window, or there is no memory for it: not taken, not acknowledged.
     Beyond,
+    /// More than the session may hold of what it began.
+    Overflow,
 }
+
+/// What an early packet takes besides its payload: its place in the queue, and what an allocation costs.
+const EARLY: usize = size_of::<Option<Early>>();
+const ALLOCATION: usize = 16;
 
 /// Where things go that come out of the channel complete, in order.
 pub(crate) trait Outlet {
@@ -125,6 +134,12 @@ impl Receiver {
     /// Nothing held and nothing owed.
     fn is_idle(&self) -> bool {
         self.held == 0 && self.reassembly.is_none() && !self.acknowledge_all && self.acknowledge.is_empty()
+    }
+
+    /// Bytes of memory in what came and can't be handed out yet.
+    pub(crate) fn memory(&self) -> usize {
+        let begun = self.reassembly.as_ref().map_or(0, |reassembly| reassembly.data.capacity());
+        self.held_bytes + self.held * ALLOCATION + self.early.len() * EARLY + begun
     }
 
     /// When nothing needs to be remembered any more; `None` while something is held or owed.
@@ -212,20 +227,22 @@ impl Receiver {
         if wire != self.next as u16 {
             return self.receive_out_of_order(packet, limits, now);
         }
+        if fragment && let Some(refusal) = self.grow(payload, limits, limits.room) {
+            return refusal;
+        }
         let expected = self.expects(wire);
         self.owe(now);
         self.acknowledge_all = true;
         self.in_order(fragment, payload, limits, outlet);
         if !self.early.is_empty() {
-            self.go_on(limits, now, outlet);
-            return Arrival::InOrder;
+            return self.go_on(limits, now, outlet);
         }
         if expected { Arrival::Expected } else { Arrival::InOrder }
     }
 
     /// What came early goes on from here.
     #[inline(never)]
-    fn go_on(&mut self, limits: &Limits, now: u64, outlet: &mut impl Outlet) {
+    fn go_on(&mut self, limits: &Limits, now: u64, outlet: &mut impl Outlet) -> Arrival {
         if self.held > 0 && !limits.thorough {
             self.stride = self.stride.or(Some((self.said, now)));
         }
@@ -233,10 +250,39 @@ impl Receiver {
         while let Some(early) = self.early.front_mut().and_then(Option::take) {
             self.held -= 1;
             self.held_bytes -= early.payload.len();
+            // It was acknowledged: there is no way back but the end.
+            if early.fragment && self.grow(&early.payload, limits, usize::MAX).is_some() {
+                return Arrival::Overflow;
+            }
             self.in_order(early.fragment, &early.payload, limits, outlet);
             self.early.pop_front();
         }
         self.own_from = self.next - 1;
+        Arrival::InOrder
+    }
+
+    /// Makes room for the next fragment in order, if the limits allow it and there is memory. Else, what becomes of it.
+    fn grow(&mut self, fragment: &[u8], limits: &Limits, room: usize) -> Option<Arrival> {
+        let (total, begun, body) = match &self.reassembly {
+            Some(reassembly) => (reassembly.total, reassembly.data.len(), fragment.len()),
+            None => {
+                let (total, body) = fragment.split_first_chunk::<4>()?;
+                (u32::from_be_bytes(*total) as usize, 0, body.len())
+            }
+        };
+        let (arrived, capacity) = (begun + body, self.reassembly.as_ref().map_or(0, |reassembly| reassembly.data.capacity()));
+        if total > limits.message || arrived > total || arrived <= capacity {
+            return None;
+        }
+        let wanted = (arrived * GROWTH).min(total);
+        if wanted - capacity > limits.session_room {
+            return Some(Arrival::Overflow);
+        }
+        if wanted - capacity > room {
+            return Some(Arrival::Beyond);
+        }
+        let reserved = self.reassembly.as_mut().map_or(Ok(()), |reassembly| reassembly.data.try_reserve_exact(wanted - begun));
+        reserved.err().map(|_| Arrival::Beyond)
     }
 
     #[inline(never)]
@@ -246,7 +292,9 @@ impl Receiver {
             self.acknowledge_all = true;
             return Arrival::Duplicate;
         };
-        if ahead >= limits.window || self.held_bytes >= limits.early {
+        let slots = (ahead as usize + 1).saturating_sub(self.early.len());
+        let taken = payload.len() + ALLOCATION + slots.saturating_mul(EARLY);
+        if ahead >= limits.window || self.held_bytes >= limits.early || taken > limits.session_room.min(limits.room) {
             return Arrival::Beyond;
         }
         self.owe(now);
@@ -376,7 +424,8 @@ pub(crate) enum Acknowledgement {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { window: 8, early: 1000, thorough: true, acknowledges_early: true, message: 1000 };
+    const LIMITS: Limits =
+        Limits { window: 8, early: 1000, thorough: true, acknowledges_early: true, message: 1000, session_room: 10_000, room: 10_000 };
 
     impl Outlet for Vec<Vec<u8>> {
         fn packet(&mut self, payload: &[u8]) {
@@ -431,7 +480,15 @@ mod tests {
     #[test]
     fn a_filled_gap_is_acknowledged_in_strides_to_a_peer_that_is_not_thorough() {
         for acknowledges_early in [false, true] {
-            let limits = Limits { window: 1000, early: 100_000, thorough: false, acknowledges_early, ..LIMITS };
+            let limits = Limits {
+                window: 1000,
+                early: 100_000,
+                thorough: false,
+                acknowledges_early,
+                session_room: 100_000,
+                room: 100_000,
+                ..LIMITS
+            };
             let mut receiver = Receiver::default();
             let (mut out, pace) = (Vec::new(), Pace { delay: 0, every_packet: false, most: 100 });
             for wire in (1..300).chain([0]) {

@@ -223,6 +223,9 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// Bytes of memory that each packet takes besides its payload.
+    pub(crate) const PACKET: usize = size_of::<Packet>() + HEAD + TAIL.len();
+
     /// Begins with the packet of sequence `base`, for a peer that is believed to hold `reach` packets, or more where that `grows`.
     pub(crate) fn begin(&mut self, base: u64, reach: u32, grows: bool) {
         debug_assert!(self.is_idle());
@@ -255,7 +258,7 @@ impl Sender {
         next
     }
 
-    /// Bytes queued and unacknowledged.
+    /// Bytes queued, from the oldest unacknowledged packet on.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queued_bytes + self.fill.as_ref().map_or(0, |fill| fill.bundled)
     }
@@ -336,6 +339,13 @@ impl Sender {
         let (data, start, block) = self.begin_packet(layout, pool);
         content.copy(data, len);
         self.begin_fill(block, start, len, bundle, layout, pool);
+    }
+
+    /// Makes room for a message of very many `fragments` at once. False where there is no such memory: nothing of it may be pushed then.
+    pub(crate) fn prepare(&mut self, fragments: usize, layout: &Layout, pool: &mut Pool) -> bool {
+        self.close(layout, pool);
+        let bytes = fragments * (HEAD + layout.payload + TAIL.len());
+        self.packets.try_reserve(fragments).is_ok() && pool.prepare(&mut self.cursor, bytes)
     }
 
     fn reserve(&mut self, len: usize, pool: &mut Pool) -> u32 {
@@ -561,7 +571,6 @@ impl Sender {
         pool.release_often(done);
         news.newest = news.newest.max(evidence.0);
         self.evidence = self.evidence.max(evidence);
-        self.queued_bytes -= bytes as usize;
         let mut acknowledged = Acknowledged { bytes, fresh, under_way, spurious, sent_at: None, departure: None };
         news.ambiguous |= ambiguous;
         if let Some(at) = certain.filter(|_| !news.ambiguous) {
@@ -570,7 +579,8 @@ impl Sender {
         }
         let from = if all { index + 1 } else { 0 };
         let gone = from + self.packets.range(from..self.sent).take_while(|packet| packet.acknowledged).count();
-        self.packets.drain(..gone);
+        // What lies behind a gap counts as queued until the gap is filled: a peer that acknowledges all but one packet makes nobody queue without end.
+        self.queued_bytes -= self.packets.drain(..gone).map(|packet| packet.place.len as usize).sum::<usize>();
         self.base += gone as u64;
         self.sent -= gone;
         self.farthest = self.farthest.max(sequence + 1).max(self.base);

@@ -28,6 +28,8 @@ pub(crate) enum Ending {
     Replaced,
     /// Too many malformed packets behind good CRCs.
     Corrupt,
+    /// The peer began more than a session may hold.
+    Overflow,
 }
 
 impl Ending {
@@ -43,6 +45,7 @@ impl Ending {
             Ending::Unreachable => (EndedBy::Library, reason::UNREACHABLE_CONNECTION, false),
             // What is at the address now is another session: a Disconnect of this one would be a bad CRC to it.
             Ending::Replaced => (EndedBy::Library, reason::NEW_CONNECTION_ATTEMPT, false),
+            Ending::Overflow => (EndedBy::Library, reason::RELIABLE_OVERFLOW, true),
             Ending::Corrupt => (EndedBy::Library, reason::CORRUPT_PACKET, true),
         }
     }
@@ -82,6 +85,7 @@ impl Session {
                 self.senders[channel] = NONE;
             }
             if let Some(receiver) = shared.receivers.get_mut(self.receivers[channel]) {
+                shared.held_bytes -= receiver.memory();
                 receiver.end();
                 shared.receivers.give_back(self.receivers[channel]);
                 self.receivers[channel] = NONE;
@@ -91,7 +95,7 @@ impl Session {
             for queued in lossy.queue.drain(..) {
                 shared.out.pool.release(queued.place.block);
             }
-            lossy.bytes = 0;
+            (lossy.bytes, lossy.answers) = (0, 0);
             shared.lossy.give_back(self.lossy);
             self.lossy = NONE;
         }

@@ -10,11 +10,11 @@ use crate::pool::NONE;
 use crate::reliable::{Arrival, LEAD, Limits, Losses, Outlet};
 use crate::wire::{self, Packet, Reliable, Unreadable, opcode};
 
-/// MultiPackets inside MultiPackets: nobody sends any, and each level is a call.
-const DEEPEST: u32 = 4;
 /// Malformed packets behind a good CRC within [`MALFORMED_SPAN_US`] that end a session: a CRC of 16 bits lets one forgery in 65,536 through.
 const MOST_MALFORMED: usize = 8;
 pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
+/// NetStatus requests that are answered between two drains.
+const MOST_ANSWERS: u32 = 8;
 /// How soon after a question another UnknownSender makes nobody ask again.
 const HINT_US: u64 = 1_000_000;
 /// How soon it is said again that this side is not of soe-protocol's kind.
@@ -147,7 +147,7 @@ impl Session {
             }
         };
         match packet {
-            Packet::MultiPacket(_) if depth == DEEPEST => self.malformed(shared)?,
+            Packet::MultiPacket(_) if depth == shared.config.max_nesting => self.malformed(shared)?,
             Packet::MultiPacket(body) => self.handle_elements(shared, body, depth + 1)?,
             Packet::Disconnect(disconnect) if disconnect.session_id == self.wire_id => {
                 return Err(Ending::Peer(disconnect.reason.unwrap_or(0)));
@@ -160,7 +160,7 @@ impl Session {
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
             Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
             Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload),
-            Packet::Bundle(_) if shared.events.full() => count!(self, shared, dropped_lossy),
+            Packet::Bundle(_) if shared.events.full(self.id) => count!(self, shared, dropped_lossy),
             Packet::Bundle(packet) => {
                 let (messages, intact) = shared.events.payload(self.whose(), shared.now, Channel::Unreliable, packet);
                 count!(self, shared, messages_received, messages);
@@ -189,7 +189,7 @@ impl Session {
     }
 
     fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) {
-        if shared.events.full() {
+        if shared.events.full(self.id) {
             return count!(self, shared, dropped_lossy);
         }
         shared.events.message(self.whose(), shared.now, channel, payload);
@@ -213,7 +213,7 @@ impl Session {
     fn reliable(&mut self, shared: &mut Shared, packet: Reliable<'_>) -> Result<(), Ending> {
         let Reliable { channel, fragment, sequence, payload } = packet;
         // A slow host: what is not acknowledged will come again.
-        if shared.events.full() {
+        if shared.events.full(self.id) {
             count!(self, shared, dropped_window);
             return Ok(());
         }
@@ -246,7 +246,10 @@ impl Session {
         }
         let Config { receive_window, max_message, udp_length, ack_early, .. } = shared.config;
         let early = (receive_window * udp_length) as usize;
+        let held = self.held_bytes(shared);
         let limits = Limits {
+            session_room: shared.config.session_memory().saturating_sub(held),
+            room: shared.share(self.least_memory()).saturating_sub(held),
             window: receive_window.into(),
             early,
             thorough: self.thorough,
@@ -257,8 +260,11 @@ impl Session {
         let Shared { receivers, events, .. } = shared;
         let Some(receiver) = receivers.get_mut(self.receivers[channel]) else { return Ok(()) };
         let mut incoming = Incoming { events, whose, now, channel: super::RELIABLE[channel], led, messages: 0, malformed: 0 };
+        let before = receiver.memory();
         let arrival = receiver.receive((packet.sequence, packet.fragment, packet.payload), &limits, now, &mut incoming);
+        let after = receiver.memory();
         let Incoming { messages, malformed, .. } = incoming;
+        shared.held_bytes = shared.held_bytes + after - before;
         count!(self, shared, messages_received, messages);
         if arrival == Arrival::Expected && self.talking && malformed == 0 {
             Ok(())
@@ -274,6 +280,7 @@ impl Session {
             Arrival::Early if self.client && !self.understood => self.show_thorough(shared),
             Arrival::Expected | Arrival::InOrder | Arrival::Early => {}
             Arrival::Duplicate => count!(self, shared, duplicates),
+            Arrival::Overflow => return Err(Ending::Overflow),
             Arrival::Beyond => {
                 count!(self, shared, dropped_window);
                 self.give_back_receiver(shared, channel);
@@ -348,7 +355,7 @@ impl Session {
             }
         }
         self.give_back_senders(shared);
-        if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
+        if self.blocked && self.queued_bytes(shared) <= self.most_queued(shared) / 2 {
             self.blocked = false;
             shared.events.push(self.whose(), shared.now, Kind::Writable);
         }
@@ -459,7 +466,8 @@ impl Session {
     }
 
     fn net_status_asked(&mut self, shared: &mut Shared, request: &wire::NetStatusRequest) {
-        if !shared.config.answer_net_status {
+        let waiting = shared.lossy.get(self.lossy).map_or(0, |lossy| lossy.answers);
+        if !shared.config.answer_net_status || waiting >= MOST_ANSWERS {
             return;
         }
         let mut packet = Vec::new();
@@ -473,6 +481,9 @@ impl Session {
         }
         .write(&mut packet);
         self.queue_control(shared, &packet);
+        if let Some(lossy) = shared.lossy.get_mut(self.lossy) {
+            lossy.answers += 1;
+        }
     }
 
     /// The peer's counts: what of ours it got, and what of its own we should have.

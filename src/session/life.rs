@@ -3,7 +3,7 @@
 use super::input::MALFORMED_SPAN_US;
 use super::{Agreement, CHANNELS, Closing, Connecting, Ending, NetStatus, Session, Shared, State, count};
 use crate::codec::{Codec, Sealing};
-use crate::config::{Config, MIN_UDP_LENGTH, Pass, Probe};
+use crate::config::{Config, Pass, Probe};
 use crate::pool::NONE;
 use crate::reliable::Path;
 use crate::wire::{self, opcode};
@@ -77,7 +77,7 @@ impl Session {
         let acceptable = self.state == State::Connecting
             && response.session_id == self.wire_id
             && response.crc_length <= 4
-            && response.udp_length >= MIN_UDP_LENGTH;
+            && response.udp_length >= shared.config.min_udp_length;
         let (true, [Ok(first), Ok(second)]) = (acceptable, passes) else {
             return count!(self, shared, dropped_contextless);
         };

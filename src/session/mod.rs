@@ -35,6 +35,9 @@ pub(crate) use input::Verdict;
 /// A send queue never holds less than this many datagrams of one message.
 const LEAST_QUEUED_DATAGRAMS: usize = 131;
 
+/// Bytes of a message from which on it is asked whether there is memory for it.
+const LARGE: usize = 1 << 20;
+
 /// What all sessions of a multiplexer share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -52,12 +55,23 @@ pub(crate) struct Shared {
     /// Slots of sessions that have something to send.
     pub(crate) talking: VecDeque<u32>,
     pub(crate) stats: Stats,
+    /// Bytes of memory in what the receivers hold.
+    pub(crate) held_bytes: usize,
     /// The datagram that is being read had something malformed in it.
     pub(crate) struck: bool,
     /// A packet being composed.
     pub(crate) work: Vec<u8>,
     /// A datagram being sealed.
     pub(crate) sealed: Vec<u8>,
+}
+
+impl Shared {
+    /// Bytes that a session may hold of what came, or have queued: as much as is free of what all may hold together, but always `least`. Whoever takes much leaves
+    /// others as much as it has, whatever their number.
+    pub(crate) fn share(&self, least: usize) -> usize {
+        let used = self.held_bytes + self.out.pool.held_bytes() + self.events.held_bytes();
+        self.config.max_memory.saturating_sub(used as u64).max(least as u64).try_into().unwrap_or(usize::MAX)
+    }
 }
 
 /// How far a session is.
@@ -77,6 +91,8 @@ pub(crate) enum State {
 pub(crate) struct Lossy {
     queue: VecDeque<Queued>,
     bytes: usize,
+    /// Of these, answers to NetStatus requests.
+    answers: u32,
 }
 
 struct Queued {
@@ -405,13 +421,24 @@ impl Session {
         }
     }
 
-    /// Bytes of reliable messages queued and unacknowledged.
+    /// Bytes of reliable messages queued, from the oldest unacknowledged packet on.
     pub(crate) fn queued_bytes(&self, shared: &Shared) -> usize {
         self.senders.iter().filter_map(|&index| shared.senders.get(index)).map(Sender::queued_bytes).sum()
     }
 
-    fn most_queued(&self, config: &Config) -> usize {
-        (config.send_queue_bytes as usize).max(LEAST_QUEUED_DATAGRAMS * usize::from(self.agreed.udp_length))
+    /// Bytes of memory in what its receivers hold.
+    fn held_bytes(&self, shared: &Shared) -> usize {
+        self.receivers.iter().filter_map(|&index| shared.receivers.get(index)).map(Receiver::memory).sum()
+    }
+
+    /// Bytes that it may always hold, and always queue.
+    fn least_memory(&self) -> usize {
+        LEAST_QUEUED_DATAGRAMS * usize::from(self.agreed.udp_length)
+    }
+
+    fn most_queued(&self, shared: &Shared) -> usize {
+        let least = self.least_memory();
+        (shared.config.send_queue_bytes as usize).max(least).min(shared.share(least))
     }
 
     /// Queues a message: it leaves with the next drain.
@@ -448,7 +475,7 @@ impl Session {
 
     /// No more reliable messages are taken for now.
     fn is_full(&self, shared: &Shared) -> bool {
-        self.queued_bytes(shared) >= self.most_queued(&shared.config)
+        self.queued_bytes(shared) >= self.most_queued(shared)
     }
 
     #[inline(never)]
@@ -498,11 +525,22 @@ impl Session {
             return Err(Error::WouldBlock);
         }
         let layout = self.layout(shared, channel);
+        let fragments = data.len() / layout.payload;
+        if fragments > 0 && data.len() + fragments * Sender::PACKET > shared.config.session_memory() {
+            return Err(Error::TooLarge);
+        }
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
             if let Some(sender) = shared.senders.get_mut(self.senders[channel]) {
                 sender.begin(self.next_out[channel].into(), shared.config.send_window, shared.config.congestion == Congestion::Adaptive);
             }
+        }
+        if data.len() > LARGE
+            && let Some(sender) = shared.senders.get_mut(self.senders[channel])
+            && !sender.prepare(fragments + 2, &layout, &mut shared.out.pool)
+        {
+            self.give_back_senders(shared);
+            return Err(Error::NoMemory);
         }
         // Else it was tried whether it joins the open packet.
         let joins = self.blocked || self.ciphers.is_some();
@@ -526,7 +564,7 @@ impl Session {
         if self.lossy == NONE {
             self.lossy = shared.lossy.take();
         }
-        let most = self.most_queued(&shared.config);
+        let most = self.most_queued(shared);
         let Some(lossy) = shared.lossy.get_mut(self.lossy) else { return Err(Error::State) };
         if lossy.bytes >= most {
             self.blocked = true;

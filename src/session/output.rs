@@ -96,7 +96,7 @@ impl Session {
             lossy.bytes = 0;
             shared.lossy.give_back(self.lossy);
             self.lossy = NONE;
-            if self.blocked && self.queued_bytes(shared) <= self.most_queued(&shared.config) / 2 {
+            if self.blocked && self.queued_bytes(shared) <= self.most_queued(shared) / 2 {
                 self.blocked = false;
                 shared.events.push(self.whose(), shared.now, crate::mux::events::Kind::Writable);
             }
@@ -259,6 +259,9 @@ impl Session {
                 && let Some(queued) = lossy.queue.pop_front()
             {
                 lossy.bytes -= queued.place.len as usize;
+                if lossy.queue.is_empty() {
+                    lossy.answers = 0;
+                }
                 // The drain has its own hold, the MultiPacket a copy.
                 flush.shared.out.pool.release(queued.place.block);
             }

@@ -168,9 +168,10 @@ fn a_flood_of_requests_leaves_honest_clients_alone() {
     flood(&mut puppet, 20_000);
     puppet.assert_alive();
 
-    // Newcomers between the forged ones: each asks, and shows itself before 64 others have asked.
+    // Newcomers between the forged ones: each asks once the flood has let up for a second, and shows itself before 64 others have asked.
     let (old, id) = (puppet.wire, puppet.id);
     for port in 1..=20u16 {
+        puppet.wait(SECOND);
         flood(&mut puppet, 500);
         puppet.me = address(7, port);
         let out = puppet.say(&request(3, u32::from(port), 512, PROTOCOL));
@@ -179,13 +180,87 @@ fn a_flood_of_requests_leaves_honest_clients_alone() {
         let before = puppet.node.mux.stats().sessions_connected;
         puppet.say(&wire.heartbeat());
         assert_eq!(puppet.node.mux.stats().sessions_connected, before + 1, "newcomer {port}");
-        puppet.wait(10 * MS);
     }
     let stats = puppet.node.mux.stats();
-    assert!(stats.half_open_dropped > 20_000, "{stats:?}");
+    assert!(stats.half_open_dropped + stats.requests_limited > 20_000, "{stats:?}");
     assert_eq!(stats.sessions_connected, 21);
     (puppet.me, puppet.wire, puppet.id) = (CLIENT(), old, id);
     puppet.assert_alive();
+}
+
+/// A request from 10.0.`third`.`last`, with an id of its own; the answers to it.
+fn ask(puppet: &mut Puppet, third: u8, last: u32, name: &[u8]) -> Vec<Vec<u8>> {
+    let [_, _, a, b] = last.to_be_bytes();
+    let from = std::net::SocketAddr::from(([10, 0, third, b], 4000 + u16::from(a))).into();
+    puppet.say_from(&from, &request(3, 1_000_000 * u32::from(third) + last, 512, name)).into_iter().map(|(_, data)| data).collect()
+}
+
+#[test]
+fn a_flood_from_one_prefix_takes_no_more_than_its_share_and_leaves_the_others_theirs() {
+    let mut puppet = Puppet::stranger(Config { max_half_open: 100, ..config() });
+    let answered = (0..10_000).filter(|&last| !ask(&mut puppet, 1, last, PROTOCOL).is_empty()).count();
+    assert_eq!(answered, 51 + 20, "half of the places and one more freely, then 20 at once");
+    assert_eq!(puppet.node.mux.stats().requests_limited, 10_000 - 71);
+    // The prefix has 20 more a second, and so has each other.
+    for second in 0..3 {
+        for third in [2, 3] {
+            let answered = (0..20).filter(|&last| !ask(&mut puppet, third, 100 * second + last, PROTOCOL).is_empty()).count();
+            assert_eq!(answered, 20, "prefix {third}");
+        }
+        puppet.wait(SECOND);
+        let answered = (0..10_000).filter(|&last| !ask(&mut puppet, 1, 10_000 * (1 + second) + last, PROTOCOL).is_empty()).count();
+        assert_eq!(answered, 20, "second {second}");
+    }
+}
+
+#[test]
+fn while_half_of_the_places_are_free_a_prefix_has_no_limits() {
+    let mut puppet = Puppet::stranger(Config { max_sessions: 10_000, max_sessions_per_prefix: 1, max_new_per_prefix: 1, ..config() });
+    assert!((0..2_049).all(|last| ask(&mut puppet, 1, last, PROTOCOL).len() == 1), "4,096 places");
+    assert_eq!(puppet.node.mux.stats().requests_limited, 0);
+    assert_eq!(ask(&mut puppet, 1, 3_000, PROTOCOL).len(), 1, "one a second");
+    assert_eq!(ask(&mut puppet, 1, 3_001, PROTOCOL), <[Vec<u8>; 0]>::default());
+    assert_eq!(puppet.node.mux.stats().requests_limited, 1);
+}
+
+#[test]
+fn a_prefix_that_has_its_sessions_gets_no_more_while_places_are_scarce() {
+    let mut puppet = Puppet::stranger(Config { max_half_open: 10, max_sessions_per_prefix: 3, max_new_per_prefix: 0, ..config() });
+    let open = |puppet: &mut Puppet, third, last| {
+        let answer = ask(puppet, third, last, PROTOCOL);
+        let wire = Wire::from(answer.iter().find_map(|data| Answer::read(data))?);
+        puppet.say_from(&std::net::SocketAddr::from(([10, 0, third, last as u8], 4000)).into(), &wire.heartbeat());
+        puppet.node.connected()
+    };
+    for last in 0..5 {
+        assert!(open(&mut puppet, 1, last).is_some(), "nobody else is there");
+    }
+    let ids: Vec<_> = puppet.node.take_seen().iter().map(|seen| seen.session).collect();
+    (0..6).for_each(|third| drop(ask(&mut puppet, 50 + third, 0, PROTOCOL)));
+    assert_eq!(open(&mut puppet, 1, 10), None);
+    assert!(open(&mut puppet, 2, 10).is_some());
+    for id in &ids[..2] {
+        ask(&mut puppet, 70, id.get() as u32, PROTOCOL);
+        puppet.node.mux.disconnect(*id, 6, soe::Disconnect::Now).unwrap();
+        assert_eq!(open(&mut puppet, 1, 11), None, "three are left");
+    }
+    puppet.node.mux.disconnect(ids[2], 6, soe::Disconnect::Now).unwrap();
+    puppet.node.take();
+    assert!(open(&mut puppet, 1, 12).is_some(), "two were left");
+}
+
+#[test]
+fn the_refused_are_told_once_each_and_no_more_often_than_their_prefix_may_be() {
+    let mut puppet = Puppet::stranger(config());
+    let answers: Vec<_> = (0..1_000).map(|last| ask(&mut puppet, 1, last, b"another name")).collect();
+    assert!(answers.iter().take(100).all(|answer| answer.len() == 2 && Answer::read(&answer[0]).is_some()), "an answer and a goodbye");
+    assert!(answers.iter().skip(100).all(Vec::is_empty));
+    assert_eq!(ask(&mut puppet, 2, 1, b"another name").len(), 2, "another prefix");
+    let stats = puppet.node.mux.stats();
+    assert_eq!((stats.requests_refused, stats.requests_limited), (1_001, 900));
+    // The same for somebody who is welcome, but asks again and again.
+    let again = (0..1_000).filter(|_| !ask(&mut puppet, 3, 1, PROTOCOL).is_empty()).count();
+    assert_eq!(again, 1 + 100);
 }
 
 #[test]

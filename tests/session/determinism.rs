@@ -60,7 +60,7 @@ fn sessions_of_one_server_have_seeds_that_tell_nothing_of_each_other() {
 }
 
 /// The counters by name: a new one has to be entered here.
-fn counters(stats: &Stats) -> [(&'static str, u64); 19] {
+fn counters(stats: &Stats) -> [(&'static str, u64); 20] {
     [
         ("datagrams_sent", stats.datagrams_sent),
         ("datagrams_received", stats.datagrams_received),
@@ -81,6 +81,7 @@ fn counters(stats: &Stats) -> [(&'static str, u64); 19] {
         ("sessions_disconnected", stats.sessions_disconnected),
         ("requests_refused", stats.requests_refused),
         ("half_open_dropped", stats.half_open_dropped),
+        ("requests_limited", stats.requests_limited),
     ]
 }
 
