@@ -274,13 +274,15 @@ impl Receiver {
         if total > limits.message || arrived > total || arrived <= capacity {
             return None;
         }
-        let wanted = (arrived * GROWTH).min(total);
-        if wanted - capacity > limits.session_room {
+        if arrived - capacity > limits.session_room {
             return Some(Arrival::Overflow);
         }
-        if wanted - capacity > room {
+        if arrived - capacity > room {
             return Some(Arrival::Beyond);
         }
+        // As much as it may become, where there is room for that: each time it grows it may have to move.
+        let more = (arrived * GROWTH).min(total) - capacity;
+        let wanted = capacity + more.min(limits.session_room).min(room);
         let reserved = self.reassembly.as_mut().map_or(Ok(()), |reassembly| reassembly.data.try_reserve_exact(wanted - begun));
         reserved.err().map(|_| Arrival::Beyond)
     }
@@ -347,9 +349,8 @@ impl Receiver {
             self.reassembly = None;
             return outlet.malformed();
         }
-        if reassembly.data.capacity() < arrived {
-            reassembly.data.reserve_exact((arrived * GROWTH).min(reassembly.total) - reassembly.data.len());
-        }
+        // Where it goes on there is room: [`Receiver::grow`].
+        reassembly.data.reserve_exact(body.len());
         reassembly.data.extend_from_slice(body);
         if arrived == reassembly.total
             && let Some(reassembly) = self.reassembly.take()

@@ -12,5 +12,6 @@ mod ending;
 mod handshake;
 mod hostile;
 mod liveness;
+mod memory;
 mod moving;
 mod pressure;
