@@ -66,7 +66,7 @@ fn weakness_06_nor_does_it_fill_the_memory_of_a_host_that_is_late() {
         puppet.say(&puppet.wire.seal_deflated(&[0, 6]));
         let meter = Meter::start();
         let mut wired = 0;
-        for sequence in 0..10_000 {
+        for sequence in 0..2_000 {
             let packet = match sequence % 2 {
                 0 => Wire::reliable(0, sequence / 2, &payload),
                 _ => Wire::reliable(1, sequence / 2, &payload),
@@ -90,8 +90,7 @@ fn weakness_07_a_reassembly_takes_no_more_than_a_message_may_have() {
         let mut puppet = Puppet::client(Config { max_message: MOST, ..config() });
         let meter = Meter::start();
         let mut wired = 0;
-        // No pause, no strike: seven malformed ones end nothing, and a session that sends more of them may end.
-        for sequence in 0..=u16::MAX {
+        for sequence in 0..if cfg!(debug_assertions) { 10_000 } else { u16::MAX } {
             for channel in 0..4 {
                 let packet =
                     Wire::fragment(channel, sequence, (sequence == 0).then_some(claim), &[7; 500][..500 - 4 * usize::from(sequence == 0)]);
