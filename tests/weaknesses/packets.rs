@@ -92,7 +92,7 @@ fn weakness_16_no_setting_of_zero_or_too_much_panics() {
         ("max_queued_events", |config, to| config.max_queued_events = to),
         ("max_queued_bytes", |config, to| config.max_queued_bytes = to.into()),
         ("send_queue_bytes", |config, to| config.send_queue_bytes = to),
-        ("compression_level", |config, to| config.compression_level = to),
+        ("compression_level", |config, to| (config.compression_level, config.passes[0]) = (to, Pass::Compress)),
         ("compression_threshold", |config, to| config.compression_threshold = to),
         ("connect_retry_ms", |config, to| config.connect_retry_ms = to),
         ("connect_timeout_ms", |config, to| config.connect_timeout_ms = to),
@@ -111,8 +111,26 @@ fn weakness_16_no_setting_of_zero_or_too_much_panics() {
         ("compressing", |config, to| (config.max_inflated, config.passes) = (to, [Pass::Compress, Pass::None])),
         ("escaping", |config, to| (config.receive_window, config.escape_reliable) = (to, true)),
     ];
+    // Those of which nothing is no choice: a host hears of it at once.
+    let never_zero = [
+        "receive_window",
+        "send_window",
+        "udp_length",
+        "max_sessions",
+        "max_half_open",
+        "max_message",
+        "max_inflated",
+        "max_queued_events",
+        "max_queued_bytes",
+        "compression_level",
+        "connect_retry_ms",
+        "connect_timeout_ms",
+    ];
     let mut taken = 0;
     for (name, turn) in knobs {
+        let mut zero = config();
+        turn(&mut zero, 0);
+        assert!(!never_zero.contains(&name) || zero.validate() == Err(soe::Error::InvalidArgument), "{name} = 0");
         for to in [0, 1, 2, 255, 16_384, u32::MAX - 1, u32::MAX] {
             let mut turned = config();
             turn(&mut turned, to);
