@@ -9,6 +9,7 @@ mod ciphers;
 mod datagrams;
 mod determinism;
 mod ending;
+mod forged;
 mod handshake;
 mod hostile;
 mod liveness;
