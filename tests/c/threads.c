@@ -8,6 +8,7 @@ enum { THREADS = 4 };
 
 typedef struct exchange {
   uint32_t next[2]; /* of what each side hears */
+  uint32_t sent;    /* by each */
 } exchange;
 
 static uint32_t length_of(uint32_t number) { return 1 + number * 37 % 2000; }
@@ -21,21 +22,20 @@ static void hear(pair *p, int side, const soe_event *ev) {
   CHECK(filled(ev->data, ev->len, number));
 }
 
-static uint32_t sent_by_now;
 static int complete(pair *p) {
   exchange *x = (exchange *)p->context;
-  return x->next[CLIENT] == x->next[SERVER] && x->next[SERVER] % sent_by_now == 0;
+  return x->next[CLIENT] == x->sent && x->next[SERVER] == x->sent;
 }
 
 /* So many messages each way over a line that loses and reorders. */
 static void talk(pair *p, uint32_t messages) {
   exchange *x = (exchange *)p->context;
   uint8_t message[2001];
-  uint32_t first = x->next[SERVER], i;
-  for (i = 0; i < messages; i++) {
-    fill(message, length_of(first + i), first + i);
-    CHECK_OK(pair_send(p, CLIENT, SOE_CHANNEL_RELIABLE_0, message, length_of(first + i)));
-    CHECK_OK(pair_send(p, SERVER, SOE_CHANNEL_RELIABLE_0, message, length_of(first + i)));
+  while (messages--) {
+    uint32_t number = x->sent++;
+    fill(message, length_of(number), number);
+    CHECK_OK(pair_send(p, CLIENT, SOE_CHANNEL_RELIABLE_0, message, length_of(number)));
+    CHECK_OK(pair_send(p, SERVER, SOE_CHANNEL_RELIABLE_0, message, length_of(number)));
     pair_run(p, 2000);
   }
   CHECK(pair_run_until(p, complete, 120000000));
@@ -60,7 +60,7 @@ static void *with_its_own(void *unused) {
   exchange x;
   pair p;
   begin(&p, &x);
-  talk(&p, sent_by_now);
+  talk(&p, rounds(200, 20));
   pair_end(&p);
   return unused;
 }
@@ -71,7 +71,7 @@ typedef struct shared {
   pthread_mutex_t lock;
   pair p;
   exchange x;
-  unsigned turns;
+  unsigned turns, messages;
 } shared;
 
 static void *in_turn(void *argument) {
@@ -79,7 +79,7 @@ static void *in_turn(void *argument) {
   unsigned i;
   for (i = 0; i < s->turns; i++) {
     CHECK(pthread_mutex_lock(&s->lock) == 0);
-    talk(&s->p, sent_by_now);
+    talk(&s->p, s->messages);
     CHECK(pthread_mutex_unlock(&s->lock) == 0);
   }
   return NULL;
@@ -94,15 +94,14 @@ static void run(void *(*work)(void *), void *argument) {
 
 int main(void) {
   static shared s;
-  sent_by_now = rounds(200, 20);
   run(with_its_own, NULL);
 
-  sent_by_now = rounds(10, 3);
   s.turns = rounds(10, 2);
+  s.messages = rounds(10, 3);
   CHECK(pthread_mutex_init(&s.lock, NULL) == 0);
   begin(&s.p, &s.x);
   run(in_turn, &s);
-  CHECK_EQUAL(THREADS * s.turns * sent_by_now, s.x.next[SERVER]);
+  CHECK_EQUAL(THREADS * s.turns * s.messages, s.x.next[SERVER]);
   pair_end(&s.p);
   printf("threads: ok\n");
   return 0;
