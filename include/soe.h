@@ -846,8 +846,8 @@ typedef struct soe_config {
    */
   uint32_t receive_window;
   /**
-   * Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes; never
-   * less than 131 datagrams. A message is taken whole while there are fewer. Default: 524288.
+   * Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes and with 72 more for each
+   * packet; never less than 131 datagrams take. A message is taken whole while there are fewer. Default: 524288.
    */
   uint32_t send_queue_bytes;
   /**

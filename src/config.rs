@@ -249,7 +249,8 @@ pub struct Config {
     pub send_window: u32,
     /// Reliable packets per channel that this side holds ahead of a gap: 1..=16,384.
     pub receive_window: u32,
-    /// Bytes of messages that a session may have queued before [`Error::WouldBlock`], from the oldest unacknowledged packet on; never less than 131 datagrams.
+    /// Bytes of messages that a session may have queued before [`Error::WouldBlock`], from the oldest unacknowledged packet on, with 72
+    /// for each packet; never less than 131 datagrams take.
     pub send_queue_bytes: u32,
     /// The longest message, in bytes, both ways.
     pub max_message: u32,

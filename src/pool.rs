@@ -232,30 +232,60 @@ impl Pool {
     }
 }
 
-/// Things that exist only while a session is busy: taken and given back by index, with their buffers kept.
+/// Things that exist only while a session is busy: taken and given back by index, with their buffers kept, as long as they are few.
 pub(crate) struct Store<T> {
     items: Vec<T>,
-    idle: Vec<u32>,
+    /// Those that nobody has: before the `middle`, and behind it.
+    idle: [Vec<u32>; 2],
+    middle: u32,
+    /// Given back since the store was last tidied.
+    returned: usize,
 }
 
 /// No item.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Idle items that a store keeps, with their buffers.
+const SPARE_ITEMS: usize = 1024;
+
 impl<T: Default> Store<T> {
     pub(crate) fn new() -> Self {
-        Store { items: Vec::new(), idle: Vec::new() }
+        Store { items: Vec::new(), idle: Default::default(), middle: 0, returned: 0 }
     }
 
     /// An item as its last holder left it, or a new one.
     pub(crate) fn take(&mut self) -> u32 {
-        self.idle.pop().unwrap_or_else(|| {
+        let [before, behind] = &mut self.idle;
+        before.pop().or_else(|| behind.pop()).unwrap_or_else(|| {
             self.items.push(T::default());
             self.items.len() as u32 - 1
         })
     }
 
     pub(crate) fn give_back(&mut self, index: u32) {
-        self.idle.push(index);
+        self.returned += 1;
+        self.idle[usize::from(index >= self.middle)].push(index);
+        let [before, behind] = &self.idle;
+        if before.len() + behind.len() > SPARE_ITEMS {
+            self.items[index as usize] = T::default();
+            if self.returned >= self.items.len() {
+                self.tidy();
+            }
+        }
+    }
+
+    /// What many needed at once is not kept for ever: idle items at the end go, and those in the first half of the others are taken first.
+    fn tidy(&mut self) {
+        let mut idle = self.idle.concat();
+        idle.sort_unstable();
+        while idle.last().is_some_and(|&last| last as usize + 1 == self.items.len()) {
+            idle.pop();
+            self.items.pop();
+        }
+        self.items.shrink_to(self.items.len() + SPARE_ITEMS);
+        (self.returned, self.middle) = (0, self.items.len() as u32 / 2);
+        let behind = idle.split_off(idle.partition_point(|&index| index < self.middle));
+        self.idle = [idle, behind];
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
@@ -302,6 +332,34 @@ mod tests {
         let again = pool.append(&mut cursor, &[3; 10], Size::Small);
         assert!(again.block <= 1);
         assert_eq!(pool.bytes(again), &[3; 10]);
+    }
+
+    #[test]
+    fn a_store_gives_back_what_many_needed_at_once() {
+        let mut store = Store::<Vec<u8>>::new();
+        let many = 100 * SPARE_ITEMS as u32;
+        for round in 0..3 {
+            let mut taken: Vec<u32> = (0..many).map(|_| store.take()).collect();
+            taken.iter().for_each(|&index| store.get_mut(index).expect("taken").reserve(100));
+            // One in a thousand stays busy; the others come back in any order.
+            let busy: Vec<u32> = taken.iter().copied().filter(|index| index % 1000 == 999).collect();
+            taken.retain(|index| index % 1000 != 999);
+            taken.sort_unstable_by_key(|index| index.wrapping_mul(0x9E37_79B9));
+            taken.iter().for_each(|&index| store.give_back(index));
+            assert!(store.items.iter().filter(|item| item.capacity() > 0).count() <= SPARE_ITEMS + busy.len(), "round {round}");
+            // They move to the beginning as they come and go.
+            let mut busy = busy;
+            for _ in 0..4 * many as usize / busy.len() {
+                let moved: Vec<u32> = busy.iter().map(|_| store.take()).collect();
+                busy.iter().for_each(|&index| store.give_back(index));
+                busy = moved;
+            }
+            assert!(store.items.len() <= 2 * SPARE_ITEMS, "{} items in round {round}", store.items.len());
+            let mut all: Vec<u32> = store.idle.concat().into_iter().chain(busy.iter().copied()).collect();
+            all.sort_unstable();
+            assert!(all.iter().copied().eq(0..store.items.len() as u32), "each is idle or taken, once");
+            busy.iter().for_each(|&index| store.give_back(index));
+        }
     }
 
     #[test]

@@ -44,19 +44,14 @@ const LARGEST_COPY: usize = 16 * 1024;
 struct Waiting {
     messages: usize,
     bytes: u64,
+    /// Of the room for bytes, as much as it takes of either limit: [`EventQueue::share_of`].
+    share: u64,
 }
 
-/// What waits of one. There may be very many.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    messages: u32,
-    bytes: u32,
-}
-
-impl Share {
-    /// Bytes past which no more is taken, whatever the limits: one message more still fits.
-    const MOST_BYTES: u32 = 1 << 31;
-}
+/// More than this one session never has waiting, whatever the limits. One record more still fits 32 bits, which is what is kept for each session: there may be
+/// very many.
+const MOST_SHARE: u32 = 1 << 31;
+const LARGEST_SHARE: u64 = 1 << 30;
 
 /// Memory that may be in use before blocks count that hold little of what waits.
 const SLACK: u64 = 1 << 20;
@@ -128,9 +123,11 @@ pub(crate) struct EventQueue {
     /// Its number.
     drain: u32,
     waiting: Waiting,
-    /// Of these, each session's, by slot.
-    shares: Vec<Share>,
+    /// Each session's share, by slot.
+    shares: Vec<u32>,
     most: Waiting,
+    /// What each message takes of the room for bytes at least: then there are as many as may be.
+    least_share: u64,
     /// Levels of bundles that are read.
     max_nesting: u32,
     /// [`Config::escape_reliable`].
@@ -150,7 +147,8 @@ impl EventQueue {
             drain: 0,
             waiting: Waiting::default(),
             shares: Vec::new(),
-            most: Waiting { messages: config.max_queued_events as usize, bytes: config.max_queued_bytes },
+            most: Waiting { messages: config.max_queued_events as usize, bytes: config.max_queued_bytes, share: config.max_queued_bytes },
+            least_share: (config.max_queued_bytes / u64::from(config.max_queued_events)).max(1),
             max_nesting: config.max_nesting,
             escapes: config.escape_reliable,
             max_message: config.max_message as usize,
@@ -161,10 +159,18 @@ impl EventQueue {
     #[inline]
     pub(crate) fn full(&self, session: SessionId) -> bool {
         let own = self.shares.get(slot_of(session) as usize).copied().unwrap_or_default();
-        own.messages as usize + self.waiting.messages >= self.most.messages
-            || u64::from(own.bytes) + self.waiting.bytes >= self.most.bytes
-            || own.bytes >= Share::MOST_BYTES
+        self.waiting.messages >= self.most.messages
+            || self.waiting.bytes >= self.most.bytes
+            || u64::from(own) + self.waiting.share >= self.most.share
+            || own >= MOST_SHARE
             || self.pool.held_bytes() as u64 > 2 * self.most.bytes.saturating_add(SLACK)
+    }
+
+    /// What messages take of the room that sessions share.
+    #[inline]
+    fn share_of(&self, messages: &Messages) -> u32 {
+        let least = self.least_share.saturating_mul(messages.count.into());
+        least.max(messages.place.len.into()).min(LARGEST_SHARE) as u32
     }
 
     /// Bytes of memory in messages that wait or are lent.
@@ -283,24 +289,25 @@ impl EventQueue {
 
     #[inline(always)]
     fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
+        let share = self.share_of(&messages);
         self.waiting.messages += messages.count as usize;
         self.waiting.bytes += u64::from(messages.place.len);
+        self.waiting.share += u64::from(share);
         let slot = slot_of(whose.0) as usize;
         if slot >= self.shares.len() {
-            self.shares.resize(slot + 1, Share::default());
+            self.shares.resize(slot + 1, 0);
         }
-        self.shares[slot].messages += messages.count;
-        self.shares[slot].bytes += messages.place.len;
+        self.shares[slot] += share;
         self.push(whose, time_us, Kind::Messages(messages));
     }
 
     /// So much of a session waits no more.
-    fn taken(&mut self, session: SessionId, taken: Share) {
-        self.waiting.messages -= taken.messages as usize;
-        self.waiting.bytes -= u64::from(taken.bytes);
-        let share = &mut self.shares[slot_of(session) as usize];
-        share.messages -= taken.messages;
-        share.bytes -= taken.bytes;
+    fn taken(&mut self, session: SessionId, messages: u32, bytes: u64, share: u64) {
+        self.waiting.messages -= messages as usize;
+        self.waiting.bytes -= bytes;
+        self.waiting.share -= share;
+        // No more than was added there.
+        self.shares[slot_of(session) as usize] -= share as u32;
     }
 
     /// Prepares at most `max` events to be read with [`EventQueue::drained`], and ends what the last drain lent.
@@ -364,13 +371,15 @@ impl EventQueue {
         while let Some(&Record { session, kind: Kind::Messages(_), .. }) = self.queue.waiting().first()
             && sessions.reads_plain(session)
         {
-            let (mut taken, most) = (Share::default(), max - self.handed);
+            let (mut messages, mut bytes, mut share) = (0, 0, 0);
+            let most = max - self.handed;
             let run = self.queue.waiting().iter().take_while(|record| {
-                let Kind::Messages(messages) = record.kind else { return false };
-                let whole = record.session == session && messages.count as usize <= most - taken.messages as usize;
+                let Kind::Messages(these) = record.kind else { return false };
+                let whole = record.session == session && these.count as usize <= most - messages as usize;
                 if whole {
-                    taken.messages += messages.count;
-                    taken.bytes += messages.place.len;
+                    messages += these.count;
+                    bytes += u64::from(these.place.len);
+                    share += u64::from(self.share_of(&these));
                 }
                 whole
             });
@@ -380,8 +389,8 @@ impl EventQueue {
             }
             self.drained.extend_from_slice(&self.queue.waiting()[..records]);
             self.queue.skip(records);
-            self.taken(session, taken);
-            self.handed += taken.messages as usize;
+            self.taken(session, messages, bytes, share);
+            self.handed += messages as usize;
         }
     }
 
@@ -407,7 +416,9 @@ impl EventQueue {
                 Reading::Later => break,
             };
             let (mut first, rest) = messages.split(count, &self.pool);
-            self.taken(record.session, Share { messages: first.count, bytes: messages.place.len - rest.place.len });
+            let left = if rest.count == 0 { 0 } else { self.share_of(&rest) };
+            let share = self.share_of(&messages) - left;
+            self.taken(record.session, first.count, u64::from(messages.place.len - rest.place.len), share.into());
             if let Some(cipher) = cipher {
                 (first.place, first.escaped) = (self.decipher(cipher, first.place), false);
             }

@@ -35,6 +35,8 @@ pub(crate) struct Limits {
 /// A packet that came ahead of its turn.
 struct Early {
     fragment: bool,
+    /// How often its acknowledgement is still to be said.
+    owed: u8,
     payload: Box<[u8]>,
 }
 
@@ -95,8 +97,8 @@ pub(crate) struct Receiver {
     reassembly: Option<Reassembly>,
     /// AcknowledgeAll is owed.
     acknowledge_all: bool,
-    /// Acknowledge is owed for these, so many times.
-    acknowledge: VecDeque<(u16, u8)>,
+    /// Acknowledge is owed for these, each once in here.
+    acknowledge: VecDeque<u16>,
     /// Some of these were not said at all yet.
     fresh: bool,
     /// Where the last cumulative acknowledgement ended.
@@ -168,11 +170,9 @@ impl Receiver {
             return;
         }
         for ahead in 0..self.early.len() {
-            let wire = (self.next + ahead as u64) as u16;
-            if self.early[ahead].is_some() && !self.acknowledge.iter().any(|&(said, _)| said == wire) {
+            if self.early[ahead].as_ref().is_some_and(|early| early.owed == 0) {
                 self.owe(now);
-                self.fresh = true;
-                self.acknowledge.push_back((wire, TIMES_SAID));
+                self.owe_one(ahead);
             }
         }
     }
@@ -302,28 +302,35 @@ impl Receiver {
         self.owe(now);
         let within = self.next + ahead < self.stride.map_or(self.said, |(from, _)| from) + STRIDE;
         let acknowledge = limits.acknowledges_early && (limits.thorough || within);
-        self.keep(wire, ahead as usize, acknowledge, fragment, payload)
+        self.keep(ahead as usize, acknowledge, fragment, payload)
     }
 
-    fn keep(&mut self, wire: u16, ahead: usize, acknowledge: bool, fragment: bool, payload: &[u8]) -> Arrival {
+    fn keep(&mut self, ahead: usize, acknowledge: bool, fragment: bool, payload: &[u8]) -> Arrival {
         if self.early.len() <= ahead {
             self.early.resize_with(ahead + 1, || None);
         }
-        if acknowledge {
-            self.fresh = true;
-            match self.acknowledge.iter_mut().find(|(said, _)| *said == wire) {
-                Some((_, times)) => *times = TIMES_SAID,
-                None => self.acknowledge.push_back((wire, TIMES_SAID)),
-            }
-        }
         let slot = &mut self.early[ahead];
-        if slot.is_some() {
-            return Arrival::Duplicate;
+        let arrival = if slot.is_none() {
+            self.held_bytes += payload.len();
+            *slot = Some(Early { fragment, owed: 0, payload: payload.into() });
+            self.held += 1;
+            Arrival::Early
+        } else {
+            Arrival::Duplicate
+        };
+        if acknowledge {
+            self.owe_one(ahead);
         }
-        self.held_bytes += payload.len();
-        *slot = Some(Early { fragment, payload: payload.into() });
-        self.held += 1;
-        Arrival::Early
+        arrival
+    }
+
+    /// The acknowledgement of an early packet is to be said, as often as any.
+    fn owe_one(&mut self, ahead: usize) {
+        let Some(early) = &mut self.early[ahead] else { return };
+        self.fresh = true;
+        if std::mem::replace(&mut early.owed, TIMES_SAID) == 0 {
+            self.acknowledge.push_back((self.next + ahead as u64) as u16);
+        }
     }
 
     /// The next packet in order, and what it completes.
@@ -383,15 +390,17 @@ impl Receiver {
             say(Acknowledgement::All(self.said.wrapping_sub(1) as u16));
             left -= 1;
         }
-        let (next, again) = (self.next, self.said_at.is_none_or(|at| now > at));
-        self.acknowledge.retain_mut(|(wire, times)| {
-            let wanted = wire::expand(*wire, next).is_some_and(|sequence| sequence >= next);
-            if wanted && left > 0 && (again || *times == TIMES_SAID) {
-                say(Acknowledgement::One(*wire));
-                *times -= 1;
+        let again = self.said_at.is_none_or(|at| now > at);
+        let Receiver { next, early, acknowledge, .. } = self;
+        acknowledge.retain(|&wire| {
+            let ahead = wire::expand(wire, *next).and_then(|sequence| sequence.checked_sub(*next));
+            let Some(Some(waiting)) = ahead.and_then(|ahead| early.get_mut(ahead as usize)) else { return false };
+            if left > 0 && (again || waiting.owed == TIMES_SAID) {
+                say(Acknowledgement::One(wire));
+                waiting.owed -= 1;
                 left -= 1;
             }
-            wanted && *times > 0
+            waiting.owed > 0
         });
         self.fresh &= left == 0;
         if left > 0 {

@@ -263,6 +263,11 @@ impl Sender {
         self.queued_bytes + self.fill.as_ref().map_or(0, |fill| fill.bundled)
     }
 
+    /// The same with what each packet takes besides.
+    pub(crate) fn memory(&self) -> usize {
+        self.queued_bytes() + self.packets.len() * Self::PACKET
+    }
+
     /// Adds a plain message to the open packet. False where there is none, or no room in it.
     #[inline]
     pub(crate) fn join(&mut self, message: &[u8], payload: usize, packing: Packing, pool: &mut Pool) -> bool {

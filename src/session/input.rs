@@ -355,7 +355,7 @@ impl Session {
             }
         }
         self.give_back_senders(shared);
-        if self.blocked && self.queued_bytes(shared) <= self.most_queued(shared) / 2 {
+        if self.blocked && self.has_room(shared) {
             self.blocked = false;
             shared.events.push(self.whose(), shared.now, Kind::Writable);
         }

@@ -431,9 +431,19 @@ impl Session {
         self.receivers.iter().filter_map(|&index| shared.receivers.get(index)).map(Receiver::memory).sum()
     }
 
+    /// Bytes of memory in what its senders have queued.
+    fn queued_memory(&self, shared: &Shared) -> usize {
+        self.senders.iter().filter_map(|&index| shared.senders.get(index)).map(Sender::memory).sum()
+    }
+
+    /// So little of it is queued that the host may send again after it was told to wait.
+    fn has_room(&self, shared: &Shared) -> bool {
+        self.queued_memory(shared) <= self.most_queued(shared) / 2
+    }
+
     /// Bytes that it may always hold, and always queue.
     fn least_memory(&self) -> usize {
-        LEAST_QUEUED_DATAGRAMS * usize::from(self.agreed.udp_length)
+        LEAST_QUEUED_DATAGRAMS * (usize::from(self.agreed.udp_length) + Sender::PACKET)
     }
 
     fn most_queued(&self, shared: &Shared) -> usize {
@@ -475,7 +485,7 @@ impl Session {
 
     /// No more reliable messages are taken for now.
     fn is_full(&self, shared: &Shared) -> bool {
-        self.queued_bytes(shared) >= self.most_queued(shared)
+        self.queued_memory(shared) >= self.most_queued(shared)
     }
 
     #[inline(never)]

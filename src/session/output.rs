@@ -96,7 +96,7 @@ impl Session {
             lossy.bytes = 0;
             shared.lossy.give_back(self.lossy);
             self.lossy = NONE;
-            if self.blocked && self.queued_bytes(shared) <= self.most_queued(shared) / 2 {
+            if self.blocked && self.has_room(shared) {
                 self.blocked = false;
                 shared.events.push(self.whose(), shared.now, crate::mux::events::Kind::Writable);
             }

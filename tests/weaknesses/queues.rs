@@ -53,7 +53,7 @@ fn weakness_13_acknowledgements_of_absent_packets_change_nothing() {
     while puppet.node.mux.send(puppet.id, Channel::Reliable0, &[7; 400]).is_ok() {}
     let sent: usize = puppet.node.turn(puppet.now).len();
     let queued = puppet.node.mux.info(puppet.id).unwrap().queued_bytes;
-    assert!(sent >= 2 && queued > 500_000);
+    assert!(sent >= 2 && queued > 400_000);
     let meter = Meter::start();
     let mut fed = 0;
     for sequence in (sent as u16 + 1_100)..30_000 {
@@ -125,21 +125,10 @@ fn pinned() -> Vec<i64> {
     peers.iter().map(|&(channels, title, len, keeps)| pinned_by(channels, title, len, keeps)).collect()
 }
 
-/// As many packets past the first one as a sender ever runs ahead, on each channel.
+/// What is acknowledged behind a gap counts against the queue as long as the gap is there: what it stands in stays, and so does what is known of it.
 #[test]
-fn weakness_13_a_selective_peer_pins_no_more_than_the_farthest_window() {
-    // A packet of 512 bytes, and what is known of it, in a table that doubles as it grows.
-    let channel = 16_384 * (512 + 2 * 64);
-    let held = pinned();
-    let most = [channel, channel, channel, channel, channel, 4 * channel, 4 * channel];
-    assert!(held.iter().zip(most).all(|(held, most)| *held <= most), "{held:?}");
-}
-
-/// What is acknowledged counts no more against the queue, but what it stands in stays while one packet of that does, and so does what is known of it.
-#[test]
-#[ignore = "blocks that are nearly empty, and acknowledged packets behind a gap, are not charged to the queue"]
 fn weakness_13_a_selective_peer_pins_no_more_than_the_queue_allows() {
-    let most = 3 * i64::from(Config::default().send_queue_bytes);
+    let most = 2 * i64::from(Config::default().send_queue_bytes);
     let held = pinned();
     assert!(held.iter().all(|held| *held <= most), "{held:?}");
 }
