@@ -53,7 +53,7 @@ impl Twist {
 pub struct Dialect {
     pub preset: Preset,
     /// Bits are flipped, or sealed packets forged at a peer's address. Then the CRC has four bytes and no exceptions: two let one in 65,536 through, and no
-    /// invariant would be one.
+    /// invariant would be one. And its seed is random: with a fixed one the first datagram opens whatever request is the latest, a damaged one too.
     pub exposed: bool,
     pub twists: Vec<Twist>,
 }
@@ -106,7 +106,7 @@ impl Dialect {
             twist.apply(server, &mut config);
         }
         if self.exposed {
-            (config.crc_length, config.accept_zero_crc) = (4, false);
+            (config.crc_length, config.crc_seed, config.accept_zero_crc) = (4, CrcSeed::Random, false);
         }
         config
     }

@@ -102,8 +102,10 @@ pub enum Sabotage {
     Starve,
     /// No Disconnected is heard of.
     Deny,
-    /// Memory is held and never given back.
+    /// Memory is held and never given back: a little with each message.
     Hoard,
+    /// Something panics.
+    Panic,
 }
 
 impl Scenario {

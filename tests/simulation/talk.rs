@@ -76,6 +76,8 @@ pub struct End {
     pub backlog: VecDeque<Parcel>,
     /// The host waits for Writable.
     pub blocked: bool,
+    /// Of the messages that it sent.
+    pub longest: usize,
     pub sent: [Vec<Parcel>; 7],
     /// Of what the other end sent, where the next delivery stands at the earliest.
     pub next: [usize; 7],
@@ -97,6 +99,7 @@ impl End {
             asked: None,
             backlog: VecDeque::new(),
             blocked: false,
+            longest: 0,
             sent: Default::default(),
             next: [0; 7],
             hinted_at: None,
@@ -122,6 +125,8 @@ pub struct Talk {
     /// A damaged SessionResponse told the client another CRC, or other passes: nothing holds but that it ends. The handshake has no CRC.
     pub deluded: bool,
     pub began_at: u64,
+    /// When the client's address changed last.
+    pub moved_at: Option<u64>,
 }
 
 impl Talk {
@@ -134,6 +139,7 @@ impl Talk {
             disturbed: false,
             deluded: false,
             began_at: now,
+            moved_at: None,
         }
     }
 

@@ -102,6 +102,10 @@ impl World<'_> {
                 if self.goes_off(Sabotage::Flip) {
                     data[0] ^= 1;
                 }
+                assert!(!self.goes_off(Sabotage::Panic), "sabotage");
+                if self.scenario.sabotage == Some(Sabotage::Hoard) {
+                    self.hosts[host].held += 100_000;
+                }
                 let times = if self.goes_off(Sabotage::Swallow) { 0 } else { 1 + usize::from(self.goes_off(Sabotage::Repeat)) };
                 for _ in 0..times {
                     self.tally.delivered += 1;
@@ -158,10 +162,14 @@ impl World<'_> {
         };
         let opened = &mut self.talks[talk].ends[end];
         let before = if host == SERVER { Phase::Unheard } else { Phase::Connecting };
-        if opened.phase != before || info.is_client == (host == SERVER) {
+        if opened.phase == Phase::Gone && host == SERVER && !self.scenario.dialect.tells_sessions_apart() {
+            // The server before it knew the session; this one takes a late request, and what comes then, for a new one's.
+            self.talks[talk].deluded = true;
+        } else if opened.phase != before || info.is_client == (host == SERVER) {
             let phase = opened.phase;
             return self.violation("order", format!("connected, and it was {phase:?}: {info:?}"));
         }
+        let opened = &mut self.talks[talk].ends[end];
         (opened.phase, opened.id, opened.udp_length) = (Phase::Open, Some(id), info.udp_length as usize);
         opened.heard_at = opened.heard_at.max(at);
         self.hosts[host].sessions.insert(id, (talk, end));
@@ -177,8 +185,8 @@ impl World<'_> {
                 return Ok(());
             };
             parcel.channel = match (scope, parcel.channel) {
-                (Scope::Reliable | Scope::ReliableAndOrdered, ..4) => 0,
-                (Scope::ReliableAndOrdered, 5..) => 4,
+                (Scope::Reliable | Scope::ReliableAndOrdered, 0 | 1 | 2 | 3) => 0,
+                (Scope::ReliableAndOrdered, 5 | 6) => 4,
                 (_, channel) => channel,
             };
             // What surely fits a datagram, or surely not: that goes over the first reliable channel.
@@ -207,7 +215,9 @@ impl World<'_> {
                     end.backlog.pop_front();
                     end.sent[parcel.channel].push(parcel);
                     let limit = (self.hosts[host].config.send_queue_bytes as usize).max(131 * end.udp_length);
-                    let longest = self.hosts[host].config.max_message.min(60_000) as usize + end.udp_length;
+                    // The longest so far, in packets with their heads, may have come in last; and each channel has a packet that is being filled.
+                    end.longest = end.longest.max(data.len());
+                    let longest = end.longest * end.udp_length / (end.udp_length - 12) + 4 * end.udp_length;
                     let queued = mux.info(id).map_or(0, |info| info.queued_bytes as usize);
                     if queued > limit + longest {
                         return self.violation("queue", format!("{queued} bytes wait, {limit} may, besides a message of {longest}"));

@@ -5,7 +5,7 @@ use crate::host::{Host, Pace};
 use crate::link::{Flight, Network, flip_bits};
 use crate::scenario::{Act, Face, Faults, Forgery, SERVER, Sabotage, Scenario};
 use crate::talk::{CHANNELS, CLIENT_END, Parcel, Phase, SERVER_END, Talk};
-use soe::{Address, ConnectOptions, Disconnect, Error};
+use soe::{Address, ConnectOptions, CrcSeed, Disconnect, Error};
 use std::collections::HashMap;
 
 /// What should not have happened.
@@ -26,6 +26,16 @@ pub struct Tally {
     pub rebound: usize,
     /// The most memory that a multiplexer held, in percent of what it may.
     pub fullest: usize,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Tally) {
+        self.talks += other.talks;
+        self.delivered += other.delivered;
+        self.datagrams += other.datagrams;
+        self.rebound += other.rebound;
+        self.fullest = self.fullest.max(other.fullest);
+    }
 }
 
 pub struct World<'s> {
@@ -149,6 +159,7 @@ impl<'s> World<'s> {
                 if let Some(talk) = self.current[client].map(|talk| &mut self.talks[talk]) {
                     // What was answered at the old address is not found at the new one.
                     talk.disturbed |= !talk.is_open();
+                    talk.moved_at = Some(now);
                 }
             }
             Act::Vanish { host, lasting, elsewhere } => {
@@ -156,7 +167,7 @@ impl<'s> World<'s> {
                     return Ok(());
                 }
                 for end in self.talks.iter_mut().flat_map(|talk| &mut talk.ends) {
-                    if end.host == host && !end.is_over() {
+                    if end.host == host && matches!(end.phase, Phase::Connecting | Phase::Open) {
                         end.phase = Phase::Gone;
                     }
                 }
@@ -298,6 +309,9 @@ impl<'s> World<'s> {
 
     fn forge(&mut self, to: usize, face: Face, kind: Forgery, count: usize) {
         let stranger = address(200, 1_000 + kind as u16);
+        if matches!(face, Face::Peer(client) if kind == Forgery::Request && !self.may_be_requested(client)) {
+            return;
+        }
         for turn in 0..count {
             let from = match face {
                 Face::Stranger => stranger,
@@ -334,9 +348,17 @@ impl<'s> World<'s> {
                     copy
                 }
             };
-            let spread = if self.random.percent(50) { 0 } else { self.random.below(50 * MS) };
+            let spread = if kind == Forgery::Request || self.random.percent(50) { 0 } else { self.random.below(50 * MS) };
             self.net.forge(self.now + turn as u64 * spread, (from, self.hosts[to].address), data);
         }
+    }
+
+    /// Where no CRC tells sessions apart, what opens may be the forger's request: that is so, and no finding. Where a seed is fixed, a request can only raise doubts
+    /// about a session that is open.
+    fn may_be_requested(&self, client: usize) -> bool {
+        let config = &self.hosts[SERVER].config;
+        let open = self.current[client].is_some_and(|talk| self.talks[talk].is_open());
+        config.crc_length >= 2 && !config.accept_zero_crc && (config.crc_seed == CrcSeed::Random || open)
     }
 
     /// Everything that is wrong with the paths and the hosts ends.
