@@ -58,8 +58,6 @@ pub struct World<'s> {
     parcels: u64,
 }
 
-pub const OPCODES: std::ops::RangeInclusive<u64> = 0..=0x1f;
-
 /// What is no session's, but begins or moves one: it has no CRC.
 pub fn is_contextless(data: &[u8]) -> bool {
     matches!(data, [0, 1 | 2 | 0x1c | 0x1e, ..] | [0, 0x1d] | [0, 0x1d, 0, 0, 0, 0])
@@ -333,7 +331,8 @@ impl<'s> World<'s> {
                 Forgery::UnknownSender => vec![0, 0x1d],
                 Forgery::Remap => [&[0, 0x1e][..], &word.to_be_bytes(), &other.to_be_bytes()].concat(),
                 Forgery::PortAlive => [&[0, 0x1c][..], &body].concat(),
-                Forgery::Unsealed => [&[0, random.below(*OPCODES.end() + 1) as u8][..], &body].concat(),
+                // Requests have a kind of their own.
+                Forgery::Unsealed => [&[0, 2 + random.below(0x1e) as u8][..], &body].concat(),
                 Forgery::Damaged => {
                     let (client, up) = match face {
                         Face::Peer(client) => (client, to == SERVER),
@@ -357,7 +356,10 @@ impl<'s> World<'s> {
     /// about a session that is open.
     fn may_be_requested(&self, client: usize) -> bool {
         let config = &self.hosts[SERVER].config;
-        let open = self.current[client].is_some_and(|talk| self.talks[talk].is_open());
+        let found = |at: usize, address| self.hosts[at].mux.as_ref().is_some_and(|mux| mux.find(address).is_some());
+        // The server may not know yet where the client is now.
+        let known = found(SERVER, &self.hosts[client + 1].address) && found(client + 1, &self.hosts[SERVER].address);
+        let open = known && self.current[client].is_some_and(|talk| self.talks[talk].is_open());
         config.crc_length >= 2 && !config.accept_zero_crc && (config.crc_seed == CrcSeed::Random || open)
     }
 
