@@ -5,12 +5,23 @@ use crate::host::Host;
 use crate::scenario::SERVER;
 use crate::talk::{CLIENT_END, Phase, SERVER_END};
 use crate::world::{Violation, World};
-use soe::{Config, CrcSeed, EndedBy, SessionState, Stats, reason};
+use soe::{CrcSeed, EndedBy, SessionState, Stats, reason};
 
 /// A timer fires at most a tick late: 256 us.
 const LATE: u64 = MS;
 /// Of five times that a peer is asked within a timeout, so many are lost before a session dies: the question or its answer.
 const FEW_LOSSES: usize = 3;
+
+/// Bytes of a multiplexer's tables, timers and generators, and of what zlib works in.
+const TABLES: usize = 512 * 1024;
+/// Small blocks' worth of memory that a multiplexer keeps idle, or has at hand for datagrams and events.
+const IDLE_BLOCKS: usize = 256;
+/// And that a session may occupy, whatever is in them: a block for each of its channels.
+const SESSION_BLOCKS: usize = 16;
+/// A byte that is under way may stand in a block, in a packet that waits for those before it, and in a message that is being put together; these grow by doubling.
+const COPIES: usize = 4;
+/// What is known of each packet that is under way.
+const PACKET: usize = 128;
 
 /// Every counter.
 fn counters(stats: &Stats) -> [u64; 19] {
@@ -95,15 +106,21 @@ impl World<'_> {
         self.violation("overdue", format!("end {at} is {what}; {}", talk.describe()))
     }
 
-    /// What a multiplexer may hold by its config: its tables, and per session what is queued each way.
+    /// What a multiplexer may hold: its tables, idle blocks as many as it keeps, and what its sessions needed at most so far, as it is kept for the next ones.
     fn check_memory(&mut self, host: usize) -> Result<(), Violation> {
-        let config = &self.hosts[host].config;
-        let mut most = 10_000 * 1024 + self.hosts[host].requests.len() * 1024;
-        for (id, (talk, end)) in &self.hosts[host].sessions {
-            let queued = self.hosts[host].mux.as_ref().and_then(|mux| mux.info(*id).ok()).map_or(0, |info| info.queued_bytes as usize);
-            most += session_memory(config, self.talks[*talk].ends[*end].udp_length, queued);
+        let Host { mux: Some(mux), config, sessions, requests, held, needed, .. } = &mut self.hosts[host] else { return Ok(()) };
+        let block = (2 * config.udp_length as usize).next_power_of_two().max(2048);
+        let mut needs = 1024 * requests.len();
+        for (id, (talk, at)) in sessions.iter() {
+            let (end, peer) = (&self.talks[*talk].ends[*at], &self.talks[*talk].ends[1 - at]);
+            let queued = mux.info(*id).map_or(0, |info| info.queued_bytes as usize);
+            let under_way = queued + peer.under_way(end);
+            let packets = under_way / end.udp_length.saturating_sub(12).max(1);
+            needs += SESSION_BLOCKS * block + COPIES * under_way + PACKET * packets;
         }
-        let held = self.hosts[host].held.max(0) as usize;
+        *needed = needs.max(*needed);
+        let most = TABLES + IDLE_BLOCKS * block + *needed;
+        let held = (*held).max(0) as usize;
         self.tally.fullest = self.tally.fullest.max(held * 100 / most);
         if held > most {
             return self.violation("memory", format!("host {host} holds {held} bytes, {most} are its limits"));
@@ -122,7 +139,7 @@ impl World<'_> {
     }
 
     /// The path or the hosts were such that questions went unanswered since then.
-    fn excused(&self, talk: usize, since: u64, losses: usize) -> bool {
+    pub fn excused(&self, talk: usize, since: u64, losses: usize) -> bool {
         self.talks[talk].losses_since(since) >= losses || self.strained(talk, since)
     }
 
@@ -191,13 +208,4 @@ impl World<'_> {
         let (Some(mux), Some(id)) = (&self.hosts[end.host].mux, end.id) else { return false };
         mux.info(id).is_ok_and(|info| info.state == SessionState::Ended)
     }
-}
-
-/// What a session may take of memory: its queues as they are, in blocks; what is ahead of gaps; what waits for the host; a message that is coming in.
-fn session_memory(config: &Config, udp_length: usize, queued: usize) -> usize {
-    let channels = 4;
-    let early = channels * (config.receive_window as usize) * (config.udp_length as usize + 64);
-    let longest = config.max_message.min(60_000) as usize;
-    let events = (config.max_queued_bytes as usize).min(2_000_000) + longest;
-    16 * 1024 + 4 * queued + 131 * udp_length + early.min(4_000_000) + events + channels * longest
 }

@@ -51,6 +51,8 @@ pub struct Host {
     pub requests: HashSet<SessionId>,
     /// Bytes that its multiplexer holds.
     pub held: isize,
+    /// Bytes that its sessions needed at most.
+    pub needed: usize,
     pub stats: Stats,
     /// Turns in which it found something to do.
     pub turns: usize,
@@ -72,6 +74,7 @@ impl Host {
             sessions: HashMap::new(),
             requests: HashSet::new(),
             held: 0,
+            needed: 0,
             stats: Stats::default(),
             turns: 0,
             touched: false,
@@ -85,7 +88,7 @@ impl Host {
     pub fn start(&mut self, now: u64) {
         self.generation += 1;
         let config = Config { rng_seed: self.config.rng_seed ^ self.generation << 40, ..self.config.clone() };
-        self.held = 0;
+        (self.held, self.needed) = (0, 0);
         self.mux = metered(&mut self.held, || Multiplexer::new(config, now)).ok();
         assert!(self.mux.is_some(), "a config that is refused: {:?}", self.config);
         (self.stats, self.prompt_since) = (Stats::default(), now);

@@ -21,6 +21,13 @@ pub struct Flight {
     pub genuine: bool,
 }
 
+impl Flight {
+    /// From one address to another, and from nobody.
+    pub fn forged((from, to): (Address, Address), data: Vec<u8>) -> Flight {
+        Flight { at: 0, order: 0, from, to, data, tag: None, genuine: false }
+    }
+}
+
 impl Ord for Flight {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.at, self.order).cmp(&(other.at, other.order))
@@ -56,6 +63,8 @@ pub struct Network {
     lanes: Vec<[Lane; 2]>,
     flying: BinaryHeap<Reverse<Flight>>,
     order: u64,
+    /// What faults added to a client's round trip at most.
+    pub worst: Vec<u64>,
     /// A datagram that was seen lately, by client and direction: for those who damage copies.
     pub seen: Vec<[Vec<u8>; 2]>,
 }
@@ -68,12 +77,15 @@ impl Network {
             lanes: vec![Default::default(); delays.len()],
             flying: BinaryHeap::new(),
             order: 0,
+            worst: vec![0; delays.len()],
             seen: vec![Default::default(); delays.len()],
         }
     }
 
     pub fn trouble(&mut self, client: usize, up: bool, until: u64, faults: Faults) {
         self.lanes[client][usize::from(up)] = Lane { faults, until, burst: 0 };
+        let both: u64 = self.lanes[client].iter().map(|lane| lane.faults.delay + lane.faults.jitter).sum();
+        self.worst[client] = self.worst[client].max(both);
     }
 
     /// All paths are good from now on.
@@ -122,10 +134,10 @@ impl Network {
         !intact
     }
 
-    /// A datagram that nobody sent.
-    pub fn forge(&mut self, at: u64, ends: (Address, Address), data: Vec<u8>) {
+    /// Lets a datagram arrive that nobody sent.
+    pub fn forge(&mut self, at: u64, flight: Flight) {
         self.order += 1;
-        self.flying.push(Reverse(Flight { at, order: self.order, from: ends.0, to: ends.1, data, tag: None, genuine: false }));
+        self.flying.push(Reverse(Flight { at, order: self.order, ..flight }));
     }
 
     pub fn next_arrival(&self) -> Option<u64> {

@@ -28,19 +28,54 @@ pub struct Step {
 /// Hosts are numbered: 0 is the server, clients follow. `up` is from client to server.
 #[derive(Clone, Debug)]
 pub enum Act {
-    Connect { client: usize },
-    Send { client: usize, up: bool, channel: Channel, len: usize, count: usize },
-    Disconnect { client: usize, up: bool, flush: bool },
-    Faults { client: usize, up: bool, lasting: u64, faults: Faults },
+    Connect {
+        client: usize,
+    },
+    Send {
+        client: usize,
+        up: bool,
+        channel: Channel,
+        len: usize,
+        count: usize,
+    },
+    Disconnect {
+        client: usize,
+        up: bool,
+        flush: bool,
+    },
+    Faults {
+        client: usize,
+        up: bool,
+        lasting: u64,
+        faults: Faults,
+    },
     /// Time passes, and no host runs: a laptop that slept, a virtual machine that was moved.
-    Jump { us: u64 },
+    Jump {
+        us: u64,
+    },
     /// The host looks only so often, and takes only so much at a time.
-    Pace { host: usize, lasting: u64, every: u64, most: usize },
+    Pace {
+        host: usize,
+        lasting: u64,
+        every: u64,
+        most: usize,
+    },
     /// The client's NAT gives it another port.
-    Rebind { client: usize },
+    Rebind {
+        client: usize,
+    },
     /// The process is gone; later there is a new one, which may be at another port (a client's).
-    Vanish { host: usize, lasting: u64, elsewhere: bool },
-    Forge { to: usize, face: Face, kind: Forgery, count: usize },
+    Vanish {
+        host: usize,
+        lasting: u64,
+        elsewhere: bool,
+    },
+    Forge {
+        to: usize,
+        face: Face,
+        kind: Forgery,
+        count: usize,
+    },
 }
 
 /// What a path does to datagrams.

@@ -108,6 +108,11 @@ impl End {
         }
     }
 
+    /// Bytes that it sent reliably and `to` has not delivered.
+    pub fn under_way(&self, to: &End) -> usize {
+        (0..4).flat_map(|channel| &self.sent[channel][to.next[channel]..]).map(|parcel| parcel.len).sum()
+    }
+
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Ended | Phase::Gone)
     }
@@ -168,7 +173,11 @@ impl Talk {
                 None => return Err(format!("{name:?}: a message of {} bytes, and all {next} were there", bytes.len())),
                 Some(parcel) if !parcel.is(bytes) => {
                     let known = sent.iter().position(|parcel| parcel.is(bytes));
-                    return Err(format!("{name:?}: number {next} of {} bytes came as {} bytes, known as {known:?}", parcel.len, bytes.len()));
+                    return Err(format!(
+                        "{name:?}: number {next} of {} bytes came as {} bytes, known as {known:?}",
+                        parcel.len,
+                        bytes.len()
+                    ));
                 }
                 Some(_) => *next += 1,
             },

@@ -41,7 +41,8 @@ impl World<'_> {
                 break;
             }
             if round == MOST_ROUNDS {
-                return self.violation("deadline", format!("host {host} is never done: {} and {}", mux.next_deadline(), mux.timeout_ms(now)));
+                return self
+                    .violation("deadline", format!("host {host} is never done: {} and {}", mux.next_deadline(), mux.timeout_ms(now)));
             }
         }
         if let Some(pace) = self.hosts[host].pace {

@@ -164,8 +164,10 @@ impl<'s> World<'s> {
                 if self.hosts[host].mux.is_none() {
                     return Ok(());
                 }
-                for end in self.talks.iter_mut().flat_map(|talk| &mut talk.ends) {
-                    if end.host == host && matches!(end.phase, Phase::Connecting | Phase::Open) {
+                for talk in &mut self.talks {
+                    // What was answered is forgotten before it opened.
+                    talk.disturbed |= host == SERVER && talk.ends[SERVER_END].phase == Phase::Unheard;
+                    for end in talk.ends.iter_mut().filter(|end| end.host == host && matches!(end.phase, Phase::Connecting | Phase::Open)) {
                         end.phase = Phase::Gone;
                     }
                 }
@@ -238,7 +240,10 @@ impl<'s> World<'s> {
     pub fn say(&mut self, client: usize, up: bool, channel: usize, len: usize, count: usize) -> Result<(), Violation> {
         let Some(talk) = self.current[client] else { return Ok(()) };
         let end = usize::from(!up);
-        let len = len.min(self.hosts[SERVER].config.max_message as usize);
+        let [server, theirs] = [SERVER, client + 1].map(|host| &self.hosts[host].config);
+        // What is narrow carries little in the time that there is.
+        let window = server.send_window.min(server.receive_window);
+        let len = len.min((20 * window * server.udp_length.min(theirs.udp_length)).min(server.max_message) as usize);
         for _ in 0..count {
             self.parcels += 1;
             let seed = self.scenario.seed ^ self.parcels << 32;
@@ -347,20 +352,25 @@ impl<'s> World<'s> {
                     copy
                 }
             };
-            let spread = if kind == Forgery::Request || self.random.percent(50) { 0 } else { self.random.below(50 * MS) };
-            self.net.forge(self.now + turn as u64 * spread, (from, self.hosts[to].address), data);
+            let flight = Flight::forged((from, self.hosts[to].address), data);
+            // Whether a request may be taken for a real one depends on what is open now.
+            if kind == Forgery::Request || self.random.percent(50) {
+                self.arrive(&flight);
+            } else {
+                self.net.forge(self.now + turn as u64 * self.random.below(50 * MS), flight);
+            }
         }
     }
 
     /// Where no CRC tells sessions apart, what opens may be the forger's request: that is so, and no finding. Where a seed is fixed, a request can only raise doubts
-    /// about a session that is open.
+    /// about a session that is open. And where a client has moved to, a request keeps the server from saying that it knows nobody there.
     fn may_be_requested(&self, client: usize) -> bool {
         let config = &self.hosts[SERVER].config;
-        let found = |at: usize, address| self.hosts[at].mux.as_ref().is_some_and(|mux| mux.find(address).is_some());
-        // The server may not know yet where the client is now.
-        let known = found(SERVER, &self.hosts[client + 1].address) && found(client + 1, &self.hosts[SERVER].address);
-        let open = known && self.current[client].is_some_and(|talk| self.talks[talk].is_open());
-        config.crc_length >= 2 && !config.accept_zero_crc && (config.crc_seed == CrcSeed::Random || open)
+        let finds = |at: usize, address| self.hosts[at].mux.as_ref().is_some_and(|mux| mux.find(address).is_some());
+        let found = finds(SERVER, &self.hosts[client + 1].address) && finds(client + 1, &self.hosts[SERVER].address);
+        let opens = self.current[client].is_none_or(|talk| !self.talks[talk].is_open());
+        let open = found && !opens;
+        config.crc_length >= 2 && !config.accept_zero_crc && (open || opens && config.crc_seed == CrcSeed::Random)
     }
 
     /// Everything that is wrong with the paths and the hosts ends.
