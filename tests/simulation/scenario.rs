@@ -145,7 +145,7 @@ pub enum Sabotage {
 
 impl Scenario {
     pub fn drawn(seed: u64) -> Scenario {
-        let mut random = Random::new(seed ^ 0x5EED_0F_A_5CE);
+        let mut random = Random::new(seed ^ 0x5EED);
         let r = &mut random;
         let most = if r.percent(30) { 6 } else { 3 };
         let clients = 1 + r.below(most) as usize;
@@ -161,40 +161,40 @@ impl Scenario {
                 steps.push(Step { at: SECOND / 2 + r.below(end), act });
             }
         };
-        // What is calm now and then shows what the faults hide.
-        let trouble = seed % 8;
+        // Of eight seeds one has good paths: what only they show is hidden by the others' faults.
+        let troubles = seed % 8;
         draw(20 + 12 * clients as u64, &mut |r, client| send(r, client));
-        draw(if trouble == 0 { 0 } else { trouble }, &mut |r, client| Act::Faults {
+        draw(troubles, &mut |r, client| Act::Faults {
             client,
             up: r.percent(50),
             lasting: r.below(10 * SECOND),
             faults: faults(r, exposed),
         });
-        draw(r_count(seed, 1, 3), &mut |r, client| Act::Disconnect { client, up: r.percent(60), flush: r.percent(50) });
-        draw(r_count(seed, 2, 2), &mut |r, _| {
+        draw(some(seed, 1, 3), &mut |r, client| Act::Disconnect { client, up: r.percent(60), flush: r.percent(50) });
+        draw(some(seed, 2, 2), &mut |r, _| {
             let most = if r.percent(20) { 40 } else { 8 };
             Act::Jump { us: r.below(most) * SECOND }
         });
-        draw(r_count(seed, 3, 3), &mut |r, client| Act::Pace {
+        draw(some(seed, 3, 3), &mut |r, client| Act::Pace {
             host: if r.percent(50) { SERVER } else { client + 1 },
             lasting: r.below(8 * SECOND),
             every: [MS, 20 * MS, 300 * MS, 2 * SECOND][r.below(4) as usize],
             most: [1, 5, 1000][r.below(3) as usize],
         });
-        draw(r_count(seed, 4, 3), &mut |_, client| Act::Rebind { client });
-        draw(r_count(seed, 5, 2), &mut |r, client| Act::Vanish {
+        draw(some(seed, 4, 3), &mut |_, client| Act::Rebind { client });
+        draw(some(seed, 5, 2), &mut |r, client| Act::Vanish {
             host: if r.percent(30) { SERVER } else { client + 1 },
             lasting: r.below(10 * SECOND),
             elsewhere: r.percent(50),
         });
-        draw(r_count(seed, 6, 12), &mut |r, client| forge(r, client, exposed));
+        draw(some(seed, 6, 12), &mut |r, client| forge(r, client, exposed));
         steps.sort_by_key(|step| step.at);
         Scenario { seed, dialect, delays, steps, sabotage: None }
     }
 }
 
-/// 0 to `most`, and in half of all seeds 0, independently for each `kind`.
-fn r_count(seed: u64, kind: u64, most: u64) -> u64 {
+/// 1 to `most`, but none in half of all seeds, independently for each `kind`: faults that come alone are found alone.
+fn some(seed: u64, kind: u64, most: u64) -> u64 {
     let mut random = Random::new(seed.wrapping_mul(31).wrapping_add(kind));
     if random.percent(50) { 0 } else { 1 + random.below(most) }
 }

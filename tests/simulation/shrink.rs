@@ -31,7 +31,7 @@ pub fn run(scenario: &Scenario) -> Result<Tally, Violation> {
     PANIC.set(Some(String::new()));
     let outcome = catch_unwind(AssertUnwindSafe(|| World::new(scenario).run()));
     let said = PANIC.take().unwrap_or_default();
-    outcome.unwrap_or_else(|_| Err(Violation { kind: "panic", at: 0, what: said }))
+    outcome.unwrap_or(Err(Violation { kind: "panic", at: 0, what: said }))
 }
 
 /// Scenarios that are tried at most.

@@ -83,6 +83,8 @@ pub struct End {
     pub next: [usize; 7],
     /// When somebody said that the peer has no session here, or began a new one.
     pub hinted_at: Option<u64>,
+    /// All that it sent reliably was acknowledged when it ended.
+    pub flushed: bool,
     /// How it ended.
     pub ended: Option<(soe::EndedBy, u16)>,
     pub stats: soe::Stats,
@@ -103,6 +105,7 @@ impl End {
             sent: Default::default(),
             next: [0; 7],
             hinted_at: None,
+            flushed: false,
             ended: None,
             stats: soe::Stats::default(),
         }

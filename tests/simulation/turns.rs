@@ -1,11 +1,11 @@
 //! A host's turn: tick, read events, send; and what it makes of what it hears.
 
-use crate::common::SECOND;
+use crate::common::{MS, SECOND};
 use crate::host::{Host, Pace, Said, Sent};
 use crate::scenario::{SERVER, Sabotage};
 use crate::talk::{CLIENT_END, Phase, SERVER_END};
 use crate::world::{Violation, World, is_contextless, number_of};
-use soe::{AcceptOptions, Error, Scope, SessionId, SessionState};
+use soe::{AcceptOptions, EndedBy, Error, Scope, SessionId, SessionState};
 
 /// Rounds of one turn after which a host would be at its work for ever.
 const MOST_ROUNDS: usize = 200;
@@ -22,9 +22,14 @@ impl World<'_> {
             let before = self.deadline(host);
             self.hosts[host].on(|mux| mux.tick(now));
             let after = self.deadline(host);
+            let delivered = self.tally.delivered;
             let mut events = self.hear(host, most)?;
             while events == BATCH {
                 events = self.hear(host, most)?;
+            }
+            let (messages, limit) = (self.tally.delivered - delivered, self.most_messages(host));
+            if messages > limit {
+                return self.violation("events", format!("{messages} messages waited, {limit} are the limit"));
             }
             let mut datagrams = self.send_out(host, most)?;
             if before <= now && after <= now && datagrams == 0 {
@@ -54,6 +59,13 @@ impl World<'_> {
             (host.touched, host.prompt_since) = (ended, now);
         }
         self.check(host)
+    }
+
+    /// Messages that may wait: the config's limit, and what one more datagram brings, which may close a gap in front of a whole window of packets.
+    fn most_messages(&self, host: usize) -> usize {
+        let config = &self.hosts[host].config;
+        // A message takes two bytes of a bundle.
+        config.max_queued_events as usize + (1 + config.receive_window as usize) * config.udp_length as usize / 2
     }
 
     fn deadline(&self, host: usize) -> u64 {
@@ -135,7 +147,14 @@ impl World<'_> {
                     return self.violation("ending", format!("end {end} ended by {by:?}, reason {reason}, at {at}: {what}; {talk}"));
                 }
                 self.hosts[host].sessions.remove(&id);
+                // It ended before its time was up: all was acknowledged, and what is acknowledged was or will be delivered.
+                let patience = u64::from(self.hosts[host].config.flush_timeout_ms) * MS;
+                let told = &self.talks[talk].ends[1 - end];
+                if by == EndedBy::Peer && told.flushed && !deluded && self.talks[talk].outstanding(1 - end) > 0 {
+                    return self.violation("flush", format!("what was acknowledged is missing; {}", self.talks[talk].describe()));
+                }
                 let over = &mut self.talks[talk].ends[end];
+                over.flushed = by == EndedBy::Host && over.asked.is_some_and(|(since, _, flush)| flush && at < since + patience);
                 (over.phase, over.ended) = (Phase::Ended, Some((by, reason)));
                 if end == CLIENT_END && !self.closing {
                     self.hosts[host].connects_at = Some(now + SECOND);
@@ -186,8 +205,8 @@ impl World<'_> {
                 return Ok(());
             };
             parcel.channel = match (scope, parcel.channel) {
-                (Scope::Reliable | Scope::ReliableAndOrdered, 0 | 1 | 2 | 3) => 0,
-                (Scope::ReliableAndOrdered, 5 | 6) => 4,
+                (Scope::Reliable | Scope::ReliableAndOrdered, 0..=3) => 0,
+                (Scope::ReliableAndOrdered, 5..=6) => 4,
                 (_, channel) => channel,
             };
             // What surely fits a datagram, or surely not: that goes over the first reliable channel.
