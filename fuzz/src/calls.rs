@@ -379,7 +379,9 @@ impl World {
                 _ => soe_mux_create(bad.cast(), now, &mut bad.cast()),
             }
         };
-        assert_eq!(status, mistake as i32, "call {} with a bad pointer", which % 20);
+        // Where there is a session to look at, that may come first.
+        let may: &[_] = if matches!(which % 20, 16..=18) { &[mistake, SOE_ERR_STALE_SESSION, SOE_ERR_STATE] } else { &[mistake] };
+        assert!(may.iter().any(|code| *code as i32 == status), "call {} with a bad pointer was answered {status}", which % 20);
         assert!(id == UNTOUCHED, "an out parameter was written");
         // Of a batch, the record that is the mistake is told; here there is none.
         assert!(count == UNTOUCHED as usize || which % 20 == 2, "an out parameter was written: {count}");

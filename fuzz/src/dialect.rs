@@ -58,6 +58,8 @@ impl Head {
         config.flags |= u32::from(self.flags & 0x1F);
         (config.max_sessions, config.max_half_open) = (3, 3);
         config.max_message = 1 << 20;
+        // How hard it tries changes no branch of the library, and takes most of the time.
+        config.compression_level = 1;
         if self.passes < 25 {
             (config.pass0, config.pass1) = (u32::from(self.passes % 5), u32::from(self.passes / 5));
         }

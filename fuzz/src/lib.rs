@@ -13,6 +13,9 @@ pub mod stranger;
 pub mod structs;
 pub mod wire;
 
+/// What a target does with an input.
+pub type Run = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] =
+pub const TARGETS: [(&str, Run); 5] =
     [("stranger", stranger::run), ("peer", peer::run), ("calls", calls::run), ("structs", structs::run), ("config", config::run)];

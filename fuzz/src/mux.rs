@@ -192,14 +192,16 @@ impl Mux {
     /// (from, bytes, segment size)
     pub fn feed_batch(&mut self, now: u64, datagrams: &[(soe_addr, &[u8], u32)]) -> soe_status {
         let exact: Vec<Box<[u8]>> = datagrams.iter().map(|(_, data, _)| (*data).into()).collect();
-        let record = |((addr, _, segment_size), data): (&(soe_addr, &[u8], u32), &Box<[u8]>)| soe_datagram {
-            data: data.as_ptr(),
-            len: data.len() as u32,
-            segment_size: *segment_size,
-            session: UNTOUCHED,
-            addr: *addr,
-        };
-        let records: Box<[soe_datagram]> = datagrams.iter().zip(&exact).map(record).collect();
+        let pairs = datagrams.iter().zip(&exact);
+        let records: Box<[soe_datagram]> = pairs
+            .map(|((addr, _, segment_size), data)| soe_datagram {
+                data: data.as_ptr(),
+                len: data.len() as u32,
+                segment_size: *segment_size,
+                session: UNTOUCHED,
+                addr: *addr,
+            })
+            .collect();
         let mut consumed = UNTOUCHED as usize;
         // SAFETY: as many records as are named, each with as many bytes as it names.
         let status = unsafe { soe_mux_feed_batch(self.handle, now, records.as_ptr(), records.len(), &mut consumed) };

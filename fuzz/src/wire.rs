@@ -1,6 +1,14 @@
 //! The peer's pen: datagrams sealed and opened by hand, not by the library that is tested.
 
-use std::io::{Read, Write};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use std::cell::RefCell;
+
+thread_local! {
+    /// Made once: their tables cost more than most inputs.
+    static ZLIB: RefCell<(Compress, Decompress)> = RefCell::new((Compress::new(Compression::fast(), true), Decompress::new(true)));
+}
+/// More than the library takes, and than it sends.
+const MOST_INFLATED: usize = 1 << 17;
 
 /// How a session's datagrams are sealed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,12 +81,7 @@ impl Wire {
 
     fn marked(&self, body: &[u8], deflate: bool) -> Vec<u8> {
         let (stored, deflated, last) = self.flags();
-        let mut marked = if deflate {
-            let mut encoder = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::fast());
-            encoder.write_all(body).and_then(|()| encoder.finish()).expect("memory takes all that is written")
-        } else {
-            body.to_vec()
-        };
+        let mut marked = if deflate { deflated_from(body) } else { body.to_vec() };
         let flag = if deflate { deflated } else { stored };
         marked.insert(if last { marked.len() } else { 0 }, flag);
         marked
@@ -112,10 +115,28 @@ impl Wire {
         if *flag == stored {
             return Some(inside.to_vec());
         }
-        let mut inflated = vec![];
-        flate2::read::ZlibDecoder::new(inside).take(1 << 20).read_to_end(&mut inflated).ok()?;
-        Some(inflated)
+        inflated_from(inside)
     }
+}
+
+fn deflated_from(body: &[u8]) -> Vec<u8> {
+    // What does not shrink grows by a few bytes for each of its blocks.
+    let mut stream = Vec::with_capacity(body.len() + body.len() / 1000 * 5 + 64);
+    ZLIB.with_borrow_mut(|(compress, _)| {
+        compress.reset();
+        let status = compress.compress_vec(body, &mut stream, FlushCompress::Finish);
+        assert!(matches!(status, Ok(Status::StreamEnd)), "{status:?}");
+    });
+    stream
+}
+
+fn inflated_from(stream: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::with_capacity(MOST_INFLATED);
+    ZLIB.with_borrow_mut(|(_, decompress)| {
+        decompress.reset(true);
+        let status = decompress.decompress_vec(stream, &mut body, FlushDecompress::Finish);
+        matches!(status, Ok(Status::StreamEnd)).then_some(body)
+    })
 }
 
 /// Pass 4: each word combined with the sealed word before it, and the rest with a byte of the last one.
