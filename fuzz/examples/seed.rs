@@ -13,16 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Longer recordings are cut: what comes later is more of the same.
-const MOST_BYTES: usize = 2500;
+const MOST_BYTES: usize = 1500;
 /// The passes and the CRC of the title.
 const TITLES: u8 = 0xFF;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let seeds = root.join("seeds");
-    if seeds.exists() {
-        fs::remove_dir_all(&seeds).expect("old seeds");
-    }
     let write = |target: &str, name: &str, bytes: Vec<u8>| {
         let folder = seeds.join(target);
         fs::create_dir_all(&folder).expect("a folder");
@@ -42,7 +39,9 @@ fn main() {
     for title in 0..9 {
         for client in [0, CLIENT] {
             let side = if client == 0 { "server" } else { "client" };
-            write("peer", &format!("title{title}.{side}"), conversation(title | client));
+            for (number, seed) in conversations(title | client).into_iter().enumerate() {
+                write("peer", &format!("title{title}.{side}.{number}"), seed);
+            }
         }
         write("calls", &format!("title{title}"), session_of_calls(title));
         write("config", &format!("title{title}"), vec![title, 0, title]);
@@ -170,52 +169,73 @@ impl Recording {
     }
 }
 
-/// Each deed once, and those that go together.
-fn conversation(title: u8) -> Vec<u8> {
+/// Each deed once, with those that it goes together with: a few conversations, each of which is short.
+fn conversations(title: u8) -> Vec<Vec<u8>> {
     const TICK: u64 = 20_000;
-    let mut seed = Head { title, passes: TITLES, crc_length: TITLES, ..Head::default() }.bytes().to_vec();
-    let mut deed = |deed: Deed, how: u8, waited: u64, payload: &[u8]| record(&mut seed, deed as u8 | how, waited, payload);
-    for channel in 0..4 {
-        deed(Deed::Send, 0, 0, &[channel, 5, b'g', b'o', b'o', b'd']);
-        deed(Deed::SendLong, 0, TICK, &[channel, 0x10, 0]);
-        deed(Deed::Acknowledge, 0, TICK, &[channel, 1]);
-        deed(Deed::Acknowledge, 0, TICK, &[4 + channel, 2]);
-        deed(Deed::Acknowledge, 0, TICK, &[4 + channel, 0]);
-        deed(Deed::Next, 0, TICK, &[0, 0x09 + channel, 0, 0, b'd', b'a', b'y']);
-        deed(Deed::Next, 0, 0, &[0, 0x09 + channel, 0, 0, 0, 0x19, 1, b'a', 2, b'b', b'c', 0xFF, 0, 3, b'd', b'e', b'f']);
-        // A message of eight bytes in three pieces, the second of which comes last.
-        deed(Deed::Next, 0, 0, &[0, 0x0D + channel, 0, 0, 0, 0, 0, 8, b'a', b'b', b'c']);
-        deed(Deed::Next, 0, TICK, &[0, 0x0D + channel, 0, 1, b'g', b'h']);
-        deed(Deed::Next, 0, TICK, &[0, 0x0D + channel, 0, 0, b'd', b'e', b'f']);
-        deed(Deed::Many, peer::DEFLATE, TICK, &[20, 0, 0x09 + channel, 0, 0, b'm', b'o', b'r', b'e']);
-    }
-    for channel in 4..7 {
-        deed(Deed::Send, 0, TICK, &[channel, 1, b'n', b'o', b'w']);
-    }
-    deed(Deed::Next, 0, TICK, &[0, 0x1A, 0, 0, b'l', b'a', b't', b'e']);
-    deed(Deed::Next, 0, TICK, &[0, 0x1B, 0, 0, b'l', b'a', b't', b'e']);
-    deed(Deed::Packet, 0, TICK, &[0, 6]);
-    deed(Deed::Packet, 0, TICK, b"raw");
-    deed(Deed::Packet, 0, TICK, &[0, 0, 0x0B]);
-    deed(Deed::Multi, 0, TICK, &[0, 6]);
-    deed(Deed::Packet, 0, TICK, &[0, 3, 2, 0, 6, 4, 0, 0x15, 0, 1, 5, b'h', b'e', b'l', b'l', b'o']);
-    let mut question = vec![0, 7, 0, 9];
-    question.resize(40, 1);
-    deed(Deed::Packet, 0, TICK, &question);
-    question[1] = 8;
-    deed(Deed::Packet, 0, TICK, &question);
-    deed(Deed::Cipher, 0, 0, &[3, 0, 4, b'k', b'e', b'y']);
-    deed(Deed::Send, 0, TICK, &[0, 1, b'x', b'y', b'z']);
-    deed(Deed::Next, 0, TICK, &[0, 0x09, 0, 0, b'd', b'a', b'y']);
-    deed(Deed::Look, 0, TICK, &[2, 0, 9]);
-    deed(Deed::Remap, 0, TICK, &[0]);
-    deed(Deed::Bare, 0, TICK, &[0, 0x1D]);
-    deed(Deed::Sleep, 0, TICK, &[15]);
-    deed(Deed::Ask, 0, TICK, &[0, 3]);
-    deed(Deed::End, 0, TICK, &[1, 0, 6]);
-    deed(Deed::Sleep, 0, TICK, &[15]);
-    deed(Deed::Leave, 0, TICK, &[0, 6]);
-    seed
+    let head = Head { title, passes: TITLES, crc_length: TITLES, ..Head::default() }.bytes();
+    let talk = |deeds: &[(Deed, u64, &[u8])]| {
+        let mut seed = head.to_vec();
+        deeds.iter().for_each(|(deed, waited, payload)| record(&mut seed, *deed as u8, *waited, payload));
+        seed
+    };
+    let mut netstatus = [vec![0, 7, 0, 9], vec![1; 36]].concat();
+    let question = netstatus.clone();
+    netstatus[1] = 8;
+    let channel = title % 4;
+    let (data, fragment, early, all) = (0x09 + channel, 0x0D + channel, channel, 4 + channel);
+    vec![
+        talk(&[
+            (Deed::Send, 0, &[channel, 5, b'g', b'o', b'o', b'd']),
+            (Deed::SendLong, TICK, &[channel, 8, 0]),
+            (Deed::Acknowledge, TICK, &[early, 1]),
+            (Deed::Acknowledge, TICK, &[all, 2]),
+            (Deed::Acknowledge, TICK, &[all, 0]),
+            (Deed::Sleep, 0, &[4]),
+        ]),
+        talk(&[
+            (Deed::Next, TICK, &[0, data, 0, 0, b'd', b'a', b'y']),
+            (Deed::Next, 0, &[0, data, 0, 0, 0, 0x19, 1, b'a', 2, b'b', b'c', 0xFF, 0, 3, b'd', b'e', b'f']),
+            // A message of eight bytes in three pieces, the second of which comes last.
+            (Deed::Next, 0, &[0, fragment, 0, 0, 0, 0, 0, 8, b'a', b'b', b'c']),
+            (Deed::Next, TICK, &[0, fragment, 0, 1, b'g', b'h']),
+            (Deed::Next, TICK, &[0, fragment, 0, 0, b'd', b'e', b'f']),
+            (Deed::Many, TICK, &[6, 0, data, 0, 0, b'm', b'o', b'r', b'e']),
+            (Deed::Many, TICK, &[3, 0, fragment, 0, 0, 0, 0, 0, 9]),
+        ]),
+        talk(&[
+            (Deed::Send, TICK, &[4, 1, b'n', b'o', b'w']),
+            (Deed::Send, TICK, &[5, 1, b'n', b'o', b'w']),
+            (Deed::Send, TICK, &[6, 1, b'n', b'o', b'w']),
+            (Deed::Next, TICK, &[0, 0x1A, 0, 0, b'l', b'a', b't', b'e']),
+            (Deed::Next, TICK, &[0, 0x1B, 0, 0, b'l', b'a', b't', b'e']),
+            (Deed::Packet, TICK, b"raw"),
+            (Deed::Packet, TICK, &[0, 0, 0x0B]),
+        ]),
+        talk(&[
+            (Deed::Packet, TICK, &[0, 6]),
+            (Deed::Multi, TICK, &[0, 6]),
+            (Deed::Packet, TICK, &[0, 3, 2, 0, 6, 4, 0, 0x15, 0, 1, 5, b'h', b'e', b'l', b'l', b'o']),
+            (Deed::Packet, TICK, &question),
+            (Deed::Packet, TICK, &netstatus),
+            (Deed::Look, TICK, &[2, 0, 9]),
+        ]),
+        talk(&[
+            (Deed::Cipher, 0, &[3, 0, 4, b'k', b'e', b'y']),
+            (Deed::Send, TICK, &[channel, 1, b'x', b'y', b'z']),
+            (Deed::Next, TICK, &[0, data, 0, 0, b'd', b'a', b'y']),
+            (Deed::Remap, TICK, &[0]),
+            (Deed::Bare, TICK, &[0, 0x1D]),
+            (Deed::Sleep, TICK, &[9]),
+        ]),
+        talk(&[
+            (Deed::Ask, TICK, &[0, 3]),
+            (Deed::Ask, TICK, &[1, 3]),
+            (Deed::End, TICK, &[1, 0, 6]),
+            (Deed::Sleep, TICK, &[9]),
+            (Deed::Send, TICK, &[channel, 1, b'x', b'y', b'z']),
+            (Deed::Leave, TICK, &[0, 6]),
+        ]),
+    ]
 }
 
 /// A client, the second, and a server: messages there and back, and an end.

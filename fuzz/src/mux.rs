@@ -271,7 +271,7 @@ impl Mux {
 
     /// All of them; and that fewer than there is room for means that nothing is left.
     pub fn drain_all(&mut self, now: u64) -> Vec<Sent> {
-        const CAP: usize = 64;
+        const CAP: usize = 16;
         let mut all = std::mem::take(&mut self.early);
         loop {
             let some = self.take(now, CAP);
@@ -363,7 +363,7 @@ impl Mux {
     pub fn drain_all_events(&mut self) -> Vec<Heard> {
         let mut all = vec![];
         loop {
-            let some = self.drain_events(32);
+            let some = self.drain_events(16);
             if some.is_empty() {
                 return all;
             }

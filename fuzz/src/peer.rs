@@ -76,7 +76,7 @@ pub const DEFLATE: u8 = 0x40;
 /// The record's datagram comes from somewhere else.
 pub const ELSEWHERE: u8 = 0x80;
 
-const MOST_RECORDS: usize = 96;
+const MOST_RECORDS: usize = 48;
 const MOST_SESSIONS: u32 = 6;
 
 pub fn run(data: &[u8]) {

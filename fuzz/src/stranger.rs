@@ -21,7 +21,7 @@ pub const CONNECT: u8 = 0x40;
 /// The host sends a message to who is there, before the datagram comes.
 pub const GREET: u8 = 0x80;
 
-const MOST_RECORDS: usize = 96;
+const MOST_RECORDS: usize = 48;
 
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
