@@ -186,11 +186,22 @@ fn conversations(title: u8) -> Vec<Vec<u8>> {
     vec![
         talk(&[
             (Deed::Send, 0, &[channel, 5, b'g', b'o', b'o', b'd']),
-            (Deed::SendLong, TICK, &[channel, 8, 0]),
+            (Deed::SendLong, TICK, &[channel, 0, 8, 0]),
             (Deed::Acknowledge, TICK, &[early, 1]),
             (Deed::Acknowledge, TICK, &[all, 2]),
             (Deed::Acknowledge, TICK, &[all, 0]),
             (Deed::Sleep, 0, &[4]),
+        ]),
+        // More than the queue takes, until there is room again; then what looks like a bundle and is none.
+        talk(&[
+            (Deed::SendLong, TICK, &[channel, 3, 0xFF, 0xFF]),
+            (Deed::SendLong, TICK, &[channel, 3, 0xFF, 0xFF]),
+            (Deed::SendLong, TICK, &[channel, 3, 0xFF, 0xFF]),
+            (Deed::Acknowledge, TICK, &[all, 0]),
+            (Deed::Acknowledge, TICK, &[all, 0]),
+            (Deed::Send, TICK, &[channel, 0, 0, 0x19, 1, b'a']),
+            (Deed::Send, TICK, &[5, 0, 0, 0x19, 1, b'a']),
+            (Deed::Send, TICK, &[4, 0, 0, 0x19, 1, b'a']),
         ]),
         talk(&[
             (Deed::Next, TICK, &[0, data, 0, 0, b'd', b'a', b'y']),

@@ -30,7 +30,7 @@ pub enum Deed {
     Acknowledge,
     /// The host sends: channel, how many times, the message.
     Send,
-    /// The host sends a long message: channel, how long.
+    /// The host sends long messages: channel, how many, how long, how they begin.
     SendLong,
     /// The host ends the session: how, why.
     End,
@@ -259,8 +259,12 @@ impl Peer {
                 }
             }
             Deed::SendLong => {
-                let (channel, len) = (record.byte(), record.word());
-                self.mux.send(session, u32::from(channel % 8), &vec![channel; usize::from(len)]);
+                let (channel, times, len) = (record.byte(), record.byte(), usize::from(record.word()));
+                let mut message = record.rest().to_vec();
+                message.resize(len.max(message.len()), channel);
+                for _ in 0..=times % 4 {
+                    self.mux.send(session, u32::from(channel % 8), &message);
+                }
             }
             Deed::End => {
                 let (flags, reason) = (record.byte(), record.word());
