@@ -308,12 +308,11 @@ impl Mux {
         // SAFETY: room for as many as are named, and as many bytes.
         let status =
             unsafe { soe_mux_drain_outgoing_into(self.handle, now, buffer.as_mut_ptr(), buf_len, room.as_mut_ptr(), cap, &mut count) };
-        // Without a byte of buffer there is nothing to point at, and NULL is fine.
+        self.clock_if(now, status);
         if answered(status, &[SOE_ERR_BUFFER_TOO_SMALL]) != SOE_OK as i32 {
             assert!(count > buf_len && count <= self.longest, "{buf_len} bytes are too few, {count} are enough");
             return Err(count);
         }
-        self.clock(now);
         assert!(count <= cap, "{count} of {cap}");
         let mut sent = std::mem::take(&mut self.early);
         let inside = buffer.as_ptr_range();
