@@ -842,12 +842,12 @@ typedef struct soe_config {
    */
   uint32_t send_window;
   /**
-   * Packets per reliable channel that this side holds ahead of a gap: 1..16384. Default: 1024.
+   * Packets per reliable channel that this side holds ahead of a gap: 32..16384; no sender believes that a peer holds less. Default: 1024.
    */
   uint32_t receive_window;
   /**
    * Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes and with 72 more for each
-   * packet; never less than 131 datagrams take. A message is taken whole while there are fewer. Default: 524288.
+   * packet; never less than 131 datagrams take. A message is taken whole while there are fewer. Default: 1048576.
    */
   uint32_t send_queue_bytes;
   /**

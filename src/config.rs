@@ -247,7 +247,7 @@ pub struct Config {
     pub congestion: Congestion,
     /// Reliable packets per channel that a peer is believed to hold past its cumulative acknowledgement, to begin with: 1..=16,384.
     pub send_window: u32,
-    /// Reliable packets per channel that this side holds ahead of a gap: 1..=16,384.
+    /// Reliable packets per channel that this side holds ahead of a gap: 32..=16,384. No sender believes that a peer holds less.
     pub receive_window: u32,
     /// Bytes of messages that a session may have queued before [`Error::WouldBlock`], from the oldest unacknowledged packet on, with 72
     /// for each packet; never less than 131 datagrams take.
@@ -335,7 +335,7 @@ impl Default for Config {
             congestion: Congestion::Adaptive,
             send_window: 256,
             receive_window: 1024,
-            send_queue_bytes: 512 * 1024,
+            send_queue_bytes: 1024 * 1024,
             max_message: 16 * 1024 * 1024,
             max_queued_events: 131_072,
             max_queued_bytes: 64 * 1024 * 1024,
@@ -349,6 +349,8 @@ impl Default for Config {
 
 /// The smallest UDP length that is taken from a peer or a host: below it no reliable packet carries anything.
 pub const MIN_UDP_LENGTH: u32 = 16;
+/// Packets past the cumulative acknowledgement that every peer holds, as far as anybody knows.
+pub(crate) const LEAST_WINDOW: u32 = 32;
 /// The largest UDP length: UdpLibrary's hard maximum.
 pub const MAX_UDP_LENGTH: u32 = 16_384;
 /// Keystream bytes that a cipher may discard: nobody discards more than a few thousand, and each costs time.
@@ -373,7 +375,7 @@ impl Config {
             && self.connect_timeout_ms > 0
             && self.redundancy <= 3
             && (1..=16_384).contains(&self.send_window)
-            && (1..=16_384).contains(&self.receive_window)
+            && (LEAST_WINDOW..=16_384).contains(&self.receive_window)
             && (1..=1 << 30).contains(&self.max_message)
             && self.max_queued_events > 0
             && self.max_queued_bytes > 0

@@ -67,7 +67,7 @@ impl Head {
             config.crc_length = self.crc_length.into();
         }
         if self.title & NARROW != 0 {
-            (config.receive_window, config.send_window) = (8, 4);
+            (config.receive_window, config.send_window) = (32, 4);
             (config.max_queued_events, config.max_queued_bytes) = (6, 4000);
             (config.send_queue_bytes, config.max_message, config.max_inflated) = (1, 3000, 600);
         }

@@ -127,7 +127,6 @@ pub struct Mux {
     longest: usize,
     trains: bool,
     max_message: u32,
-    longest_inflated: u32,
     counters: soe_stats,
     lives: BTreeMap<soe_session_id, Life>,
     /// Those whose end the last drain handed out.
@@ -163,7 +162,6 @@ impl Mux {
             longest: (config.udp_length as usize).max(LONGEST_HANDSHAKE),
             trains: config.flags & soe_config_flag::SOE_CONFIG_TRAINS as u32 != 0,
             max_message: config.max_message,
-            longest_inflated: config.max_inflated.max(config.udp_length),
             // SAFETY: growable.
             counters: unsafe { zeroed() },
             lives: BTreeMap::new(),
@@ -410,10 +408,7 @@ impl Mux {
             assert!(kind <= SOE_EVENT_REBOUND as u32 && kind != SOE_EVENT_NONE as u32, "kind {kind}");
             if kind == SOE_EVENT_MESSAGE as u32 {
                 assert!(channel <= soe_channel::SOE_CHANNEL_ORDERED_2 as u32);
-                // What may be lost came in one datagram, which is limit enough: there max_message is not looked at.
-                let datagram = if channel < soe_channel::SOE_CHANNEL_UNRELIABLE as u32 { 0 } else { self.longest_inflated };
-                let most = self.max_message.max(datagram);
-                assert!(event.len <= most, "a message of {} bytes, where {most} are the most", event.len);
+                assert!(event.len <= self.max_message, "a message of {} bytes, where {} are the most", event.len, self.max_message);
             }
             assert!(kind != SOE_EVENT_REBOUND as u32 || data.len() == size_of::<soe_addr>());
             Life::Open

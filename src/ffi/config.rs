@@ -221,10 +221,10 @@ pub struct soe_config {
     pub congestion: u32,
     /// Packets per reliable channel that a peer is believed to hold past its acknowledgement, to begin with: 1..16384. Default: 256.
     pub send_window: u32,
-    /// Packets per reliable channel that this side holds ahead of a gap: 1..16384. Default: 1024.
+    /// Packets per reliable channel that this side holds ahead of a gap: 32..16384; no sender believes that a peer holds less. Default: 1024.
     pub receive_window: u32,
     /// Bytes that a session may have queued before SOE_ERR_WOULD_BLOCK, counted as in soe_session_info.queued_bytes and with 72 more for each
-    /// packet; never less than 131 datagrams take. A message is taken whole while there are fewer. Default: 524288.
+    /// packet; never less than 131 datagrams take. A message is taken whole while there are fewer. Default: 1048576.
     pub send_queue_bytes: u32,
     /// The longest message, in bytes, both ways: 1..2^30. Default: 16 MiB.
     pub max_message: u32,

@@ -282,6 +282,11 @@ impl EventQueue {
         (count.into(), intact)
     }
 
+    /// A message is no longer than it may be. With `led`, one that begins with a zero may have one more in front.
+    pub(crate) fn takes(&self, message: &[u8], led: bool) -> bool {
+        Longest { bytes: self.max_message, led }.takes(message)
+    }
+
     /// With `led`, a message that begins with a zero may have one more in front.
     fn longest(&self, led: bool) -> Longest {
         Longest { bytes: self.max_message, led: led || self.escapes }

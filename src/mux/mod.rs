@@ -32,6 +32,9 @@ use timers::Timers;
 /// The latest time that a clock shows, in microseconds: 285 years. So that no sum of times overflows, nor one in nanoseconds.
 const LATEST: u64 = 1 << 53;
 
+/// How late a host may be without being thought to have slept.
+const OVERSLEPT_US: u64 = 1_000_000;
+
 /// Choices for one connect; the default is the config's.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
@@ -229,6 +232,7 @@ impl Multiplexer {
         let (address_key, half_open_key, prefix_key) = (rng.next_u64(), rng.next_u64(), rng.next_u64());
         let shared = Shared {
             now: now_us.min(LATEST),
+            awake_since: 0,
             out: Outbox::new(&config),
             events: EventQueue::new(&config),
             timers: Timers::new(now_us.min(LATEST)),
@@ -263,7 +267,11 @@ impl Multiplexer {
 
     /// Time does not go backwards.
     fn clock(&mut self, now_us: u64) {
-        self.shared.now = self.shared.now.max(now_us.min(LATEST));
+        let now = now_us.min(LATEST);
+        if now > self.shared.now + OVERSLEPT_US && now > self.next_deadline().saturating_add(OVERSLEPT_US) {
+            self.shared.awake_since = now;
+        }
+        self.shared.now = self.shared.now.max(now);
     }
 
     /// Takes a datagram that arrived from `from`. What is malformed, forged, stale or unwanted is dropped and counted.
@@ -429,7 +437,6 @@ impl Multiplexer {
     /// [`Error::InvalidArgument`] for port 0 or a name of more than 255 bytes or with a zero in it, [`Error::State`] where the address has a session,
     /// [`Error::Limit`] where [`Config::max_sessions`] are open.
     pub fn connect(&mut self, now_us: u64, to: &Address, options: &ConnectOptions) -> Result<SessionId, Error> {
-        self.clock(now_us);
         let name = options.application_protocol.as_deref();
         if name.is_some_and(|name| name.len() > 255 || name.contains(&0)) || (to.family != Family::Opaque && to.port == 0) {
             return Err(Error::InvalidArgument);
@@ -440,6 +447,7 @@ impl Multiplexer {
         if self.sessions.open() >= self.shared.config.max_sessions {
             return Err(Error::Limit);
         }
+        self.clock(now_us);
         let config = &self.shared.config;
         let beginning = Beginning {
             address: *to,

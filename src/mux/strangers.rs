@@ -74,7 +74,12 @@ impl Multiplexer {
             && (newcomer.agreed.sealing.same_as(&session.agreed.sealing) || self.shared.config.accept_zero_crc)
         {
             // Nothing would tell their datagrams apart. A client without a response sends none, so what comes now is the old one's, or it is gone.
-            return session.doubt(&mut self.shared, Ending::Replaced);
+            let shared = &mut self.shared;
+            return if session.can_ask(&shared.config) {
+                session.doubt(shared, Ending::Replaced)
+            } else {
+                count!(session, shared, dropped_contextless)
+            };
         }
         if full {
             return self.turn_away(&newcomer, reason::CONNECTION_REFUSED);
@@ -165,7 +170,6 @@ impl Multiplexer {
     /// [`Error::StaleSession`], [`Error::State`] where no request waits under this id, [`Error::InvalidArgument`] for more than 4 bytes of CRC,
     /// [`Error::Limit`] where [`crate::Config::max_sessions`] are open.
     pub fn accept(&mut self, now_us: u64, session: SessionId, options: &AcceptOptions) -> Result<(), Error> {
-        self.clock(now_us);
         let known = self.sessions.knows(session);
         let index = self.sessions.reserved(session).ok_or(if known { Error::State } else { Error::StaleSession })?;
         if self.half_open.get(index).is_none_or(|waiting| waiting.accepted) {
@@ -178,6 +182,7 @@ impl Multiplexer {
             return Err(Error::Limit);
         }
         let Some(agreed) = self.half_open.get(index).map(|waiting| waiting.agreed) else { return Err(Error::State) };
+        self.clock(now_us);
         let agreed = self.agree(agreed.version, agreed.udp_length.into(), options);
         let Some(waiting) = self.half_open.get_mut(index) else { return Err(Error::State) };
         waiting.agreed = agreed;
@@ -251,6 +256,16 @@ impl Multiplexer {
     #[inline(never)]
     pub(super) fn not_the_sessions(&mut self, id: SessionId, from: &Address, datagram: &[u8]) {
         let newcomer = self.sealed_by(from, datagram);
+        if let Some(index) = newcomer
+            && let Some(reason) = self.goodbye_of(index, datagram)
+        {
+            let gone = self.half_open.remove(index);
+            self.shared.stats.half_open_dropped += 1;
+            if let Some(id) = gone.id {
+                self.departed(id, gone.user_data, EndedBy::Peer, reason);
+            }
+            return;
+        }
         let Multiplexer { sessions, shared, half_open, .. } = self;
         let Some(session) = sessions.get_mut(id) else { return };
         match newcomer.and_then(|index| half_open.get_mut(index)) {
@@ -264,6 +279,16 @@ impl Multiplexer {
             }
             None if matches!(datagram, [0, opcode::HEARTBEAT]) && session.state != State::Connecting => session.bare_heartbeat(shared),
             None => count!(session, shared, dropped_crc),
+        }
+    }
+
+    /// The reason of somebody who waits and says goodbye.
+    fn goodbye_of(&mut self, index: u32, datagram: &[u8]) -> Option<u16> {
+        let Multiplexer { half_open, codec, .. } = self;
+        let waiting = half_open.get(index)?;
+        match wire::read(codec.open(&waiting.agreed.sealing, datagram).ok()?) {
+            Ok(wire::Packet::Disconnect(goodbye)) if goodbye.session_id == waiting.wire_id => Some(goodbye.reason.unwrap_or(0)),
+            _ => None,
         }
     }
 
@@ -301,7 +326,8 @@ impl Multiplexer {
         let id = sessions.insert(waiting.id, |id| Session::new(id, beginning, &shared.config, shared.now));
         self.prefixes.opened(&waiting.address);
         if let Some(session) = sessions.get_mut(id) {
-            if waiting.responses == 1 && shared.now > waiting.responded_at {
+            // Who waited for the address waited longer than a round trip.
+            if waiting.responses == 1 && !waiting.proven && (shared.awake_since..shared.now).contains(&waiting.responded_at) {
                 session.rtt.handshake(shared.now - waiting.responded_at, shared.now);
             }
             session.stats.datagrams_received = waiting.responses.into();
@@ -360,7 +386,7 @@ impl Multiplexer {
                 prefixes.ended(&old);
                 prefixes.opened(from);
             }
-            session.rebound(shared);
+            session.rebound(shared, datagram.len());
         }
     }
 

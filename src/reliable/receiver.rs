@@ -257,6 +257,10 @@ impl Receiver {
             self.in_order(early.fragment, &early.payload, limits, outlet);
             self.early.pop_front();
         }
+        // What the cumulative acknowledgement says need not be said singly.
+        let next = self.next;
+        self.acknowledge.retain(|&wire| wire::expand(wire, next).is_some_and(|sequence| sequence >= next));
+        self.fresh &= !self.acknowledge.is_empty();
         self.own_from = self.next - 1;
         Arrival::InOrder
     }
@@ -402,7 +406,7 @@ impl Receiver {
             }
             waiting.owed > 0
         });
-        self.fresh &= left == 0;
+        self.fresh &= left == 0 && !self.acknowledge.is_empty();
         if left > 0 {
             self.said_at = Some(now);
             self.paced_until = (self.paced_until.max(now.saturating_sub(BURST * delay)) + delay).min(now + delay);

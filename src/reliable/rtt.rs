@@ -8,6 +8,8 @@ const SLACK_US: u64 = 10_000;
 const LEAST_WAIT_US: u64 = 4_000;
 /// The longest time between two probes, whatever the path did.
 const LONGEST_US: u64 = 4_000_000;
+/// The longest round trip that is believed: v3's. What takes longer waited for a host that slept, or a clock that jumped.
+const MOST_US: u64 = 8_000_000;
 /// The least deviation after a handshake: a host answers that at once, but acknowledges when its loop comes round.
 const HANDSHAKE_DEVIATION_US: u32 = 25_000;
 /// log2 of the microseconds after which the shortest round trip is sought anew: 16.8 s.
@@ -32,7 +34,7 @@ impl Rtt {
     }
 
     pub(crate) fn sample(&mut self, us: u64, now: u64) {
-        let us = us.clamp(1, 60_000_000) as u32;
+        let us = us.clamp(1, MOST_US) as u32;
         let span = (now >> LEAST_BITS) as u32;
         if self.smoothed == 0 {
             *self = Rtt { smoothed: us, deviation: us / 2, latest: us, least: [us; 2], span };
@@ -46,6 +48,15 @@ impl Rtt {
             self.least = [us, self.least[0]];
         }
         self.least[0] = self.least[0].min(us);
+    }
+
+    /// A packet that had been sent again was acknowledged `us` after it last left. Of which transmission that tells is unknown; but if no round trip was shorter
+    /// lately, and those that are believed take many times as long, they took so long for a while, and no longer do: else packets that are sent again would be
+    /// waited for as long, for none of them gives a sample.
+    pub(crate) fn resent(&mut self, us: u64) {
+        if us >= self.least() && us * 4 < self.smoothed() && self.known().is_some() {
+            (self.smoothed, self.deviation) = (self.smoothed / 2, self.deviation / 2);
+        }
     }
 
     pub(crate) fn known(&self) -> Option<u32> {
@@ -106,6 +117,22 @@ mod tests {
             rtt.sample(90_000, second * 1_000_000);
         }
         assert_eq!(rtt.least(), 90_000);
+    }
+
+    #[test]
+    fn a_delay_that_is_over_is_forgotten_though_only_resent_packets_are_acknowledged() {
+        let mut rtt = Rtt::default();
+        (0..20).for_each(|second| rtt.sample(100_000, second * 1_000_000));
+        (0..3).for_each(|_| rtt.sample(7_000_000, 20_000_000));
+        let long = rtt.timeout(1);
+        assert!(long > 4_000_000);
+        rtt.resent(90_000);
+        assert_eq!(rtt.timeout(1), long, "it may have been the first transmission's");
+        (0..10).for_each(|_| rtt.resent(110_000));
+        assert!((200_000..500_000).contains(&rtt.smoothed()), "{}", rtt.smoothed());
+        let mut rtt = Rtt::default();
+        rtt.resent(1);
+        assert_eq!((rtt.known(), rtt.smoothed()), (None, 500_000));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::congestion::{Allowance, Departure, PROBE, Path};
 use super::content::Content;
 use super::rtt::Rtt;
+use crate::config::LEAST_WINDOW;
 use crate::pool::{Cursor, Place, Pool, Size};
 use crate::wire::{self, Packing, opcode};
 
@@ -17,13 +18,15 @@ const BEFORE: [u8; 13] = [0; 13];
 const TAIL: [u8; 4] = [0; 4];
 /// The farthest and nearest that a sender runs past the cumulative acknowledgement.
 const MOST_REACH: u32 = 16_384;
-const LEAST_REACH: u32 = 32;
+const LEAST_REACH: u32 = LEAST_WINDOW;
 /// How far it goes where no gap tells what the peer holds: what libsoe holds.
 const EASY_REACH: u32 = 1_024;
 /// Windows without a drop after which a sender tries whether the peer holds more than it did.
 const RECONSIDER: u32 = 16;
 /// Packets without a trace past a filled gap that are more than bad luck.
 const LEAST_DROPPED: usize = 16;
+/// Packets that leave again at once at most because they are old.
+const MOST_RECOVERY: usize = 64;
 /// How often a peer has to seem to drop things before it is believed, and if it seemed to hold no more than the least: it would be the first.
 const SIGNS: u32 = 2;
 const SIGNS_OF_LEAST: u32 = 4;
@@ -48,6 +51,8 @@ pub(crate) struct Packet {
     first_sent_at: u64,
     pub(crate) sent_at: u64,
     copied_at: u64,
+    /// Microseconds from there to the first copy; 0: none left.
+    copied_after: u32,
     /// Of its last transmission: what is in a [`Departure`]. Apart, so that a packet takes 64 bytes.
     delivered: u64,
     delivered_at: u64,
@@ -64,14 +69,11 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
-    /// There can be no doubt which of its transmissions was acknowledged: the only one, or one whose acknowledgement came sooner after the copy than any round trip
-    /// took.
+    /// There can be no doubt which of its transmissions was acknowledged: the only one, or one whose acknowledgement came sooner after the first copy than any
+    /// round trip took.
     fn left_once(&self, least: u64, now: u64) -> bool {
-        match self.transmissions {
-            1 => true,
-            2 => self.copied_at > 0 && now < self.copied_at + least,
-            _ => false,
-        }
+        self.sent_at == self.first_sent_at
+            && (self.transmissions == 1 || (self.copied_after > 0 && now < self.sent_at + u64::from(self.copied_after) + least))
     }
 
     fn departure(&self) -> Departure {
@@ -94,6 +96,9 @@ impl Packet {
     fn leave_copy(&mut self, leave: &Leave, now: u64) -> Leaving {
         self.copies -= 1;
         self.copied_at = now;
+        if self.copied_after == 0 {
+            self.copied_after = u32::try_from(now - self.sent_at).unwrap_or(u32::MAX);
+        }
         self.go(leave)
     }
 
@@ -161,6 +166,8 @@ pub(crate) struct Acknowledged {
     /// When the newest of them left, and what was known then, if none was sent twice: a packet that filled a gap may have kept the others waiting.
     pub(crate) sent_at: Option<u64>,
     pub(crate) departure: Option<Departure>,
+    /// When the newest of those last left that were sent again.
+    pub(crate) resent_at: Option<u64>,
     /// Some of it had been given up, and arrived all the same.
     pub(crate) spurious: bool,
 }
@@ -216,6 +223,8 @@ pub(crate) struct Sender {
     farthest: u64,
     /// When something was last given up because it was under way for too long.
     late_at: u64,
+    /// After something was given up because it was under way for too long: so much more is with the next progress.
+    recovery: usize,
     /// From the first acknowledgement of a datagram to [`Sender::conclude`].
     news: Option<News>,
     /// When the newest packet left that was sent once and acknowledged, and its sequence: what left before it and is not acknowledged was overtaken.
@@ -416,6 +425,7 @@ impl Sender {
             first_sent_at: 0,
             sent_at: 0,
             copied_at: 0,
+            copied_after: 0,
             delivered: 0,
             delivered_at: 0,
             idle: false,
@@ -535,7 +545,7 @@ impl Sender {
         let news = self.news.get_or_insert(News { base: self.base, full, newest: 0, ambiguous: false, resent: 0 });
         let (least, recent) = (rtt.least(), 2 * rtt.timeout(0));
         let (mut bytes, mut fresh, mut under_way, mut spurious) = (0, 0, 0, false);
-        let (mut certain, mut evidence, mut ambiguous) = (None, (0, 0), false);
+        let (mut certain, mut evidence, mut ambiguous, mut resent_at) = (None, (0, 0), false, None);
         let mut done = (0, 0);
         let first = if all { 0 } else { index };
         for (at, packet) in (first..).zip(self.packets.range_mut(first..=index)) {
@@ -566,6 +576,7 @@ impl Sender {
                 }
             } else {
                 ambiguous = true;
+                resent_at = resent_at.max(Some(packet.last_left_at()));
                 spurious |= packet.was_sent_in_vain(least, now);
                 news.newest = news.newest.max(packet.arrived_left_at(least, now));
                 if !all && packet.copied_at == 0 {
@@ -576,7 +587,7 @@ impl Sender {
         pool.release_often(done);
         news.newest = news.newest.max(evidence.0);
         self.evidence = self.evidence.max(evidence);
-        let mut acknowledged = Acknowledged { bytes, fresh, under_way, spurious, sent_at: None, departure: None };
+        let mut acknowledged = Acknowledged { bytes, fresh, under_way, spurious, resent_at, sent_at: None, departure: None };
         news.ambiguous |= ambiguous;
         if let Some(at) = certain.filter(|_| !news.ambiguous) {
             let packet = &self.packets[at];
@@ -604,8 +615,20 @@ impl Sender {
         // Of a packet that was sent again and acknowledged singly: what stands before it, left some time ago and is still missing did not arrive.
         let before = (news.resent.saturating_sub(self.base) as usize).min(self.sent);
         let missing = self.give_up(0..before, now.saturating_sub(rtt.overtaken()), usize::MAX);
+        let recovered = self.recover(&news, rtt, now);
         let losses = self.detect_losses(rtt, reordering, None, now);
-        Losses { dropped, bytes: losses.bytes + missing, ..losses }
+        Losses { dropped, bytes: losses.bytes + missing + recovered, ..losses }
+    }
+
+    /// When what was sent again for its age comes through, and what stands behind it is as old and still missing, that did not: twice as much leaves again each
+    /// time, as far as the peer gets.
+    fn recover(&mut self, news: &News, rtt: &Rtt, now: u64) -> u64 {
+        if self.recovery == 0 || self.base == news.base {
+            return 0;
+        }
+        let bytes = self.give_up(0..self.sent, now.saturating_sub(rtt.timeout(0)), self.recovery);
+        self.recovery = if bytes == 0 { 0 } else { (2 * self.recovery).min(MOST_RECOVERY) };
+        bytes
     }
 
     /// Peers drop what lies beyond a receive window that they never announce. With no gap before it there is no harm in being far ahead; but where nothing came
@@ -669,6 +692,7 @@ impl Sender {
         }
         if late[0].is_some() {
             self.late_at = now;
+            self.recovery = self.recovery.max(PROBE);
         }
         losses.bytes += late.into_iter().flatten().map(|index| self.give_up(index..index + 1, now, 1)).sum::<u64>();
         losses
@@ -677,6 +701,7 @@ impl Sender {
     /// Gives up two packets under way, so that they leave again as a probe: the two oldest. But a peer that is not `thorough` may have those and never say so again:
     /// there it is the oldest and the one that last left longest ago, so that the probes come to the one that it waits for. Returns their bytes.
     pub(crate) fn give_up_to_probe(&mut self, thorough: bool) -> u64 {
+        self.recovery = self.recovery.max(PROBE);
         if thorough {
             return self.give_up(0..self.sent, u64::MAX, PROBE);
         }

@@ -15,7 +15,7 @@ const MOST_MALFORMED: usize = 8;
 pub(super) const MALFORMED_SPAN_US: u64 = 10_000_000;
 /// NetStatus requests that are answered between two drains.
 const MOST_ANSWERS: u32 = 8;
-/// How soon after a question another UnknownSender makes nobody ask again.
+/// How soon after a question that was answered an UnknownSender makes nobody ask again.
 const HINT_US: u64 = 1_000_000;
 /// How soon it is said again that this side is not of soe-protocol's kind.
 const SHOW_US: u64 = 100_000;
@@ -110,6 +110,13 @@ impl Session {
         count!(self, shared, datagrams_received);
         count!(self, shared, bytes_received, len);
         if let Some(rare) = &mut self.rare {
+            rare.doubt = rare.doubt.filter(|doubt| doubt.ending == Ending::Unreachable).map(|doubt| Doubt { heard: true, ..doubt });
+        }
+    }
+
+    /// The peer showed that it hears this side.
+    fn hears(&mut self) {
+        if let Some(rare) = &mut self.rare {
             rare.doubt = None;
         }
     }
@@ -158,8 +165,8 @@ impl Session {
             Packet::NetStatusReply(reply) => self.net_status_answered(shared, &reply),
             Packet::Acknowledge { channel, sequence } => self.acknowledged(shared, channel, sequence, false)?,
             Packet::AcknowledgeAll { channel, sequence } => self.acknowledged(shared, channel, sequence, true)?,
-            Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload),
-            Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload),
+            Packet::Ordered { second, stamp, payload } => self.ordered(shared, second, stamp, payload)?,
+            Packet::Unreliable(payload) => self.deliver_lossy(shared, Channel::Unreliable, payload)?,
             Packet::Bundle(_) if shared.events.full(self.id) => count!(self, shared, dropped_lossy),
             Packet::Bundle(packet) => {
                 let (messages, intact) = shared.events.payload(self.whose(), shared.now, Channel::Unreliable, packet);
@@ -188,25 +195,32 @@ impl Session {
         Ok(())
     }
 
-    fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) {
-        if shared.events.full(self.id) {
-            return count!(self, shared, dropped_lossy);
+    fn deliver_lossy(&mut self, shared: &mut Shared, channel: Channel, payload: &[u8]) -> Result<(), Ending> {
+        let led = channel != Channel::Unreliable && !self.reads_plain();
+        if !shared.events.takes(payload, led) {
+            return self.malformed(shared);
         }
-        shared.events.message(self.whose(), shared.now, channel, payload);
-        count!(self, shared, messages_received);
+        if shared.events.full(self.id) {
+            count!(self, shared, dropped_lossy);
+        } else {
+            shared.events.message(self.whose(), shared.now, channel, payload);
+            count!(self, shared, messages_received);
+        }
+        Ok(())
     }
 
     /// Of an ordered channel the latest wins: what is not ahead of the last one by less than half the numbers is late.
-    fn ordered(&mut self, shared: &mut Shared, second: bool, stamp: u16, payload: &[u8]) {
+    fn ordered(&mut self, shared: &mut Shared, second: bool, stamp: u16, payload: &[u8]) -> Result<(), Ending> {
         /// UdpLibrary's bound (section 6 of its specification).
         const FARTHEST: u16 = 30_000;
         let last = &mut self.ordered_in[usize::from(second)];
         let ahead = stamp.wrapping_sub(*last);
         if ahead == 0 || ahead >= FARTHEST {
-            return count!(self, shared, dropped_lossy);
+            count!(self, shared, dropped_lossy);
+            return Ok(());
         }
         *last = stamp;
-        self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload);
+        self.deliver_lossy(shared, if second { Channel::Ordered2 } else { Channel::Ordered }, payload)
     }
 
     #[inline(always)]
@@ -327,8 +341,10 @@ impl Session {
         if !all && self.client && !self.understood {
             self.show_thorough(shared);
         }
-        if let Some(sent_at) = acknowledged.sent_at {
+        if let Some(sent_at) = acknowledged.sent_at.filter(|&at| at >= shared.awake_since) {
             self.rtt.sample(now - sent_at, now);
+        } else if let Some(resent_at) = acknowledged.resent_at {
+            self.rtt.resent(now - resent_at);
         }
         if let Some(path) = shared.paths.get_mut(self.path) {
             path.acknowledged(&acknowledged, &self.rtt, now);
@@ -337,6 +353,7 @@ impl Session {
             }
         }
         self.acknowledged |= 1 << channel;
+        self.hears();
         Ok(())
     }
 
@@ -455,6 +472,7 @@ impl Session {
 
     /// A heartbeat is answered, unless it is the answer to one of this side's own, or the title's sides take them in silence.
     fn heartbeat_received(&mut self, shared: &mut Shared) {
+        self.hears();
         if !shared.config.answer_heartbeats {
             return;
         }
@@ -498,24 +516,27 @@ impl Session {
             _ => Some((1_000_000 - (u128::from(arrived.min(sent)) * 1_000_000 / u128::from(sent))) as u32),
         };
         rare.net_status.unanswered = 0;
+        rare.doubt = None;
         rare.net_status.loss_sent_ppm = lost(reply.our_received, reply.your_sent);
         rare.net_status.loss_received_ppm = lost(received, reply.our_sent);
-        if let Some(at) = rare.net_status.asked_at {
+        if let Some(at) = rare.net_status.asked_at.filter(|&at| at >= shared.awake_since) {
             self.rtt.sample(shared.now - at, shared.now);
         }
     }
 
     /// Something that anybody could have sent says that the peer is gone: ask it. It ends the session only if no answer comes.
     pub(crate) fn doubt(&mut self, shared: &mut Shared, ending: Ending) {
-        let asked = ending == Ending::Unreachable && self.since_question(shared).is_some_and(|since| since < HINT_US);
+        // It answered a question of the last moments: what was sent before that proves nothing.
+        let answered = self.since_question(shared).is_some_and(|since| since < HINT_US && shared.now - self.received_at < since);
+        let hint = ending == Ending::Unreachable;
         if self.state == State::Connecting
             || self.has_ended()
-            || asked
+            || (hint && answered)
             || self.rare().doubt.is_some_and(|doubt| doubt.ending == Ending::Replaced || doubt.ending == ending)
         {
             return count!(self, shared, dropped_contextless);
         }
-        self.rare().doubt = Some(Doubt { ending, since: shared.now, asked_at: shared.now });
+        self.rare().doubt = Some(Doubt { ending, asked: 1, asked_at: shared.now, heard: false });
         self.ask(shared, ending);
         self.schedule(shared);
     }

@@ -18,10 +18,10 @@ const LITTLE: u64 = 3;
 pub(super) const ANSWER_US: u64 = 3_000_000;
 /// But no more than these: then a question of the peer's gets through.
 const MOST_ASKED: u8 = 2;
-/// How long a peer may leave heartbeats unanswered after a newcomer proved itself at its address: one more than may pass for answers.
-const REPLACED_US: u64 = 3_000_000;
+/// How many heartbeats, a second apart, a peer may leave unanswered after a newcomer proved itself at its address: one more than may pass for answers.
+const REPLACED_QUESTIONS: u32 = 3;
 /// And after an UnknownSender: UdpLibrary tries to remap for as long.
-const UNREACHABLE_US: u64 = 5_000_000;
+const UNREACHABLE_QUESTIONS: u32 = 5;
 /// How long after a client was last heard a server goes on probing it, unless it answers every duplicate: a client of soe-protocol's kind that lost the last
 /// acknowledgement says nothing before it has heard nothing for 25 s, and 30 s are the limit here. New messages start it anew: they are acknowledged.
 pub(super) const PROBING_US: u64 = 4_000_000;
@@ -81,7 +81,9 @@ impl Session {
         let (true, [Ok(first), Ok(second)]) = (acceptable, passes) else {
             return count!(self, shared, dropped_contextless);
         };
-        if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting {
+        if let Some(Connecting { request_at, requests: 1, .. }) = self.rare().connecting
+            && request_at >= shared.awake_since
+        {
             self.rtt.handshake(shared.now - request_at, shared.now);
         }
         let sealing = Sealing::new(response.crc_seed, response.crc_length, [first, second]);
@@ -122,7 +124,12 @@ impl Session {
 
     /// What the peer is asked with: a heartbeat where nothing longer fits.
     fn question(&self, config: &Config) -> Probe {
-        if self.fits(NET_STATUS) { config.probe } else { Probe::Heartbeat }
+        if self.can_ask(config) { config.probe } else { Probe::Heartbeat }
+    }
+
+    /// There is something that it answers, and that fits its datagrams.
+    pub(crate) fn can_ask(&self, config: &Config) -> bool {
+        config.probe == Probe::Heartbeat || self.fits(NET_STATUS)
     }
 
     /// A heartbeat leaves in one form or another. What was asked long before will not be answered any more.
@@ -227,7 +234,8 @@ impl Session {
     /// When something unacknowledged is sent again though nothing says that it was lost.
     fn probe_due(&self, path: &Path) -> u64 {
         let due = path.probe_at(&self.rtt);
-        if self.client || self.thorough || due <= self.received_at.max(path.fed_at()) + PROBING_US { due } else { u64::MAX }
+        let lately = due <= self.received_at.max(path.fed_at()) + PROBING_US;
+        if self.client || self.thorough || path.probes == 0 || lately { due } else { u64::MAX }
     }
 
     /// When the session next has something to do of its own accord.
@@ -246,7 +254,7 @@ impl Session {
         let mut at = after(self.received_at, config.inactivity_timeout_ms).min(self.heartbeat_due(config)).min(self.net_status_due(config));
         if let Some(rare) = rare {
             if let Some(doubt) = rare.doubt {
-                at = at.min(doubt.asked_at + REPEAT_US).min(doubt.since + patience(doubt.ending));
+                at = at.min(doubt.asked_at + REPEAT_US);
             }
             if let Some(closing) = rare.closing {
                 at = at.min(closing.until.unwrap_or_default());
@@ -316,12 +324,16 @@ impl Session {
             return Err(Ending::Host(reason));
         }
         if let Some(doubt) = self.rare.as_ref().and_then(|rare| rare.doubt) {
-            if doubt.since + patience(doubt.ending) <= now {
-                return Err(doubt.ending);
-            }
-            if doubt.asked_at + REPEAT_US <= now {
-                self.rare().doubt = Some(super::Doubt { asked_at: now, ..doubt });
+            if doubt.asked_at + REPEAT_US > now {
+                // It may still answer.
+            } else if doubt.asked < questions(doubt.ending) {
+                self.rare().doubt = Some(super::Doubt { asked: doubt.asked + 1, asked_at: now, ..doubt });
                 self.ask(shared, doubt.ending);
+            } else if doubt.ending == Ending::Replaced || (self.can_ask(&shared.config) && !doubt.heard) {
+                return Err(doubt.ending);
+            } else {
+                // It speaks; or it answers nothing that fits, and its silence means nothing.
+                self.rare().doubt = None;
             }
         }
         if self.heartbeat_due(&shared.config) <= now {
@@ -411,7 +423,7 @@ impl Session {
     }
 }
 
-/// How long a doubt waits for an answer.
-fn patience(ending: Ending) -> u64 {
-    if ending == Ending::Replaced { REPLACED_US } else { UNREACHABLE_US }
+/// How often a peer is asked before its silence is believed. They are counted, since a clock may jump.
+fn questions(ending: Ending) -> u32 {
+    if ending == Ending::Replaced { REPLACED_QUESTIONS } else { UNREACHABLE_QUESTIONS }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) packing: Packing,
     /// The host's clock, in microseconds, never backwards.
     pub(crate) now: u64,
+    /// When the host last came back who had slept past what was due, or whose clock had jumped: what left before that tells no round-trip time.
+    pub(crate) awake_since: u64,
     pub(crate) out: Outbox,
     pub(crate) events: EventQueue,
     pub(crate) timers: Timers,
@@ -133,8 +135,11 @@ struct Connecting {
 #[derive(Clone, Copy)]
 struct Doubt {
     ending: Ending,
-    since: u64,
+    /// How often it was asked, and when last.
+    asked: u32,
     asked_at: u64,
+    /// It spoke since then: it is there, but may not hear this side.
+    heard: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -615,8 +620,9 @@ impl Session {
         self.talk(shared);
     }
 
-    /// The peer goes on from another address.
-    pub(crate) fn rebound(&mut self, shared: &mut Shared) {
+    /// The peer goes on from another address, as it showed in a datagram of `len` bytes.
+    pub(crate) fn rebound(&mut self, shared: &mut Shared, len: usize) {
+        self.alive(shared, len);
         self.rebound_waits = true;
         shared.events.push(self.whose(), shared.now, Kind::Rebound(self.address));
         // So that the peer learns that its way is open again.

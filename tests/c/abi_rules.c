@@ -144,7 +144,7 @@ static void configs(void) {
       OUTSIDE(congestion, 2, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(send_window, 0, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(send_window, 16385, SOE_ERR_INVALID_ARGUMENT),
-      OUTSIDE(receive_window, 0, SOE_ERR_INVALID_ARGUMENT),
+      OUTSIDE(receive_window, 31, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(receive_window, 16385, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(max_message, 0, SOE_ERR_INVALID_ARGUMENT),
       OUTSIDE(max_message, (1u << 30) + 1, SOE_ERR_INVALID_ARGUMENT),

@@ -175,7 +175,7 @@ static void choose(soe_config *config, int side, uint64_t seed) {
     config->cipher_key = key;
     config->cipher_key_len = sizeof key;
   }
-  if (chance_below(&random, 3) == 0) config->send_window = config->receive_window = 1 + (uint32_t)chance_below(&random, 40);
+  if (chance_below(&random, 3) == 0) config->send_window = config->receive_window = 32 + (uint32_t)chance_below(&random, 40);
   /* From here on the two sides differ. */
   random += (uint64_t)side * 77;
   (void)chance(&random);

@@ -345,3 +345,21 @@ fn limits_out_of_range_are_refused() {
     assert_eq!(pair.client.mux.connect(pair.now, &address(3, 3), &ConnectOptions::default()), Err(Error::Limit));
     pair.assert_alive();
 }
+
+#[test]
+fn no_message_is_longer_than_allowed_whatever_its_channel() {
+    for (packet, taken) in [
+        (b"12345678".to_vec(), true),
+        (b"123456789".to_vec(), false),
+        (Wire::ordered(0, 1, b"12345678"), true),
+        (Wire::ordered(0, 1, b"123456789"), false),
+        (Wire::ordered(1, 1, b"123456789"), false),
+        (Wire::reliable(0, 0, b"12345678"), true),
+        (Wire::reliable(0, 0, &[7; 18]), false),
+    ] {
+        let mut puppet = Puppet::client(Config { max_message: 8, ..config() });
+        puppet.say(&puppet.wire.sign(packet.clone()));
+        let (heard, malformed) = (puppet.node.take_messages().len(), puppet.node.mux.stats().dropped_malformed);
+        assert_eq!((heard, malformed), (usize::from(taken), u64::from(!taken)), "{}", hex(&packet));
+    }
+}

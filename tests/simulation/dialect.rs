@@ -94,7 +94,7 @@ impl Dialect {
         twist(25, &mut |r| Twist::SendQueue(of(&[1, 4_000, 30_000], r)));
         twist(15, &mut |r| Twist::MaxMessage(of(&[1_000, 5_000, 20_000], r)));
         twist(15, &mut |r| Twist::SendWindow(of(&[1, 4, 20], r)));
-        twist(15, &mut |r| Twist::ReceiveWindow(of(&[1, 4, 20, 64], r)));
+        twist(15, &mut |r| Twist::ReceiveWindow(of(&[32, 40, 64], r)));
         twist(15, &mut |r| Twist::QueuedEvents(of(&[1, 3, 20, 100], r)));
         twist(10, &mut |r| Twist::QueuedBytes(of(&[1, 1_000, 10_000], r)));
         dialect

@@ -165,6 +165,9 @@ impl World<'_> {
                 if host != SERVER || address.bytes() != self.hosts[client + 1].address.bytes() {
                     return self.violation("rebound", format!("host {host}: client {client} is said to be at {address:?}"));
                 }
+                // Whoever shows session id and CRC seed is heard.
+                let heard = &mut self.talks[talk].ends[end].heard_at;
+                *heard = (*heard).max(at);
             }
             Said::ConnectRequest | Said::Connected => {}
         }

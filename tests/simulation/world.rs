@@ -288,7 +288,9 @@ impl<'s> World<'s> {
                 if matches!(flight.data[1], 1 | 0x1d) {
                     end.hinted_at = Some(now);
                 }
-            } else if flight.genuine && flight.tag == Some((talk, 1 - at)) && end.phase == Phase::Open {
+            } else if flight.genuine && flight.tag == Some((talk, 1 - at)) && end.phase == Phase::Open && !flight.data.starts_with(&[0, 5])
+            {
+                // A goodbye may be a forged request's, refused by a new server there.
                 end.heard_at = now;
             }
         }
