@@ -163,7 +163,7 @@ impl EventQueue {
             || self.waiting.bytes >= self.most.bytes
             || u64::from(own) + self.waiting.share >= self.most.share
             || own >= MOST_SHARE
-            || self.pool.held_bytes() as u64 > 2 * self.most.bytes.saturating_add(SLACK)
+            || self.pool.held_bytes() as u64 > self.most.bytes.saturating_add(SLACK).saturating_mul(2)
     }
 
     /// What messages take of the room that sessions share.

@@ -323,7 +323,32 @@ fn limits_out_of_range_are_refused() {
     for config in bad {
         assert_eq!(Multiplexer::new(config.clone(), 0).err(), Some(Error::InvalidArgument), "{config:?}");
     }
-    // The least of everything still carries a session.
+    // The most of everything, and the least, still carry a session.
+    let most = Config {
+        max_memory: u64::MAX,
+        max_session_memory: u32::MAX,
+        max_message: 1 << 30,
+        max_nesting: 16,
+        max_queued_events: u32::MAX,
+        max_queued_bytes: u64::MAX,
+        send_queue_bytes: u32::MAX,
+        receive_window: 16_384,
+        send_window: 16_384,
+        udp_length: 16_384,
+        max_half_open: 1_000_000,
+        max_sessions: 1_000_000,
+        max_sessions_per_prefix: u32::MAX,
+        max_new_per_prefix: u32::MAX,
+        max_replies_per_prefix: u32::MAX,
+        prefix_bits_v4: 32,
+        prefix_bits_v6: 128,
+        ..config()
+    };
+    let mut pair = Pair::of(most.clone(), most).connect();
+    pair.send(Channel::Reliable0, &noise(3_000_000, 1));
+    assert!(pair.drive_until(60 * SECOND, |pair| pair.server.message_count() == 1));
+    assert_eq!(pair.server.take_messages()[0].1, noise(3_000_000, 1));
+    pair.assert_alive();
     let least = Config {
         max_memory: 0,
         max_session_memory: 0,
