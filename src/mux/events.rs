@@ -39,15 +39,6 @@ pub(crate) struct Messages {
 /// Bytes up to which what was taken apart shares a block with others.
 const LARGEST_COPY: usize = 16 * 1024;
 
-/// What waits of all sessions.
-#[derive(Clone, Copy, Default)]
-struct Waiting {
-    messages: usize,
-    bytes: u64,
-    /// Of the room for bytes, as much as it takes of either limit: [`EventQueue::share_of`].
-    share: u64,
-}
-
 /// More than this one session never has waiting, whatever the limits. One record more still fits 32 bits, which is what is kept for each session: there may be
 /// very many.
 const MOST_SHARE: u32 = 1 << 31;
@@ -122,12 +113,14 @@ pub(crate) struct EventQueue {
     handed: usize,
     /// Its number.
     drain: u32,
-    waiting: Waiting,
-    /// Each session's share, by slot.
+    /// What the messages take that wait: [`EventQueue::share_of`].
+    waiting: u64,
+    /// Of this, what each session's take, by slot.
     shares: Vec<u32>,
-    most: Waiting,
-    /// What each message takes of the room for bytes at least: then there are as many as may be.
-    least_share: u64,
+    /// As much as they may take: [`Config::max_queued_bytes`].
+    most: u64,
+    /// What each message takes at least, so that there are no more than [`Config::max_queued_events`].
+    least_share: u32,
     /// Levels of bundles that are read.
     max_nesting: u32,
     /// [`Config::escape_reliable`].
@@ -145,10 +138,10 @@ impl EventQueue {
             drained: Vec::new(),
             handed: 0,
             drain: 0,
-            waiting: Waiting::default(),
+            waiting: 0,
             shares: Vec::new(),
-            most: Waiting { messages: config.max_queued_events as usize, bytes: config.max_queued_bytes, share: config.max_queued_bytes },
-            least_share: (config.max_queued_bytes / u64::from(config.max_queued_events)).max(1),
+            most: config.max_queued_bytes,
+            least_share: config.max_queued_bytes.div_ceil(config.max_queued_events.into()).min(LARGEST_SHARE) as u32,
             max_nesting: config.max_nesting,
             escapes: config.escape_reliable,
             max_message: config.max_message as usize,
@@ -158,18 +151,22 @@ impl EventQueue {
     /// No room for another message of this session: it may fill as much as is still free, so that a loud one leaves room for others.
     #[inline]
     pub(crate) fn full(&self, session: SessionId) -> bool {
+        let little = self.waiting < self.most / 2 && self.waiting < MOST_SHARE.into() && (self.pool.held_bytes() as u64) < SLACK;
+        !little && self.has_no_room_for(session)
+    }
+
+    #[inline(never)]
+    fn has_no_room_for(&self, session: SessionId) -> bool {
         let own = self.shares.get(slot_of(session) as usize).copied().unwrap_or_default();
-        self.waiting.messages >= self.most.messages
-            || self.waiting.bytes >= self.most.bytes
-            || u64::from(own) + self.waiting.share >= self.most.share
+        u64::from(own) + self.waiting >= self.most
             || own >= MOST_SHARE
-            || self.pool.held_bytes() as u64 > self.most.bytes.saturating_add(SLACK).saturating_mul(2)
+            || self.pool.held_bytes() as u64 > self.most.saturating_add(SLACK).saturating_mul(2)
     }
 
     /// What messages take of the room that sessions share.
     #[inline]
     fn share_of(&self, messages: &Messages) -> u32 {
-        let least = self.least_share.saturating_mul(messages.count.into());
+        let least = u64::from(self.least_share) * u64::from(messages.count);
         least.max(messages.place.len.into()).min(LARGEST_SHARE) as u32
     }
 
@@ -295,22 +292,24 @@ impl EventQueue {
     #[inline(always)]
     fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
         let share = self.share_of(&messages);
-        self.waiting.messages += messages.count as usize;
-        self.waiting.bytes += u64::from(messages.place.len);
-        self.waiting.share += u64::from(share);
-        let slot = slot_of(whose.0) as usize;
-        if slot >= self.shares.len() {
-            self.shares.resize(slot + 1, 0);
+        self.waiting += u64::from(share);
+        match self.shares.get_mut(slot_of(whose.0) as usize) {
+            Some(own) => *own += share,
+            None => self.first_share(whose.0, share),
         }
-        self.shares[slot] += share;
         self.push(whose, time_us, Kind::Messages(messages));
     }
 
+    #[cold]
+    fn first_share(&mut self, session: SessionId, share: u32) {
+        let slot = slot_of(session) as usize;
+        self.shares.resize(slot + 1, 0);
+        self.shares[slot] = share;
+    }
+
     /// So much of a session waits no more.
-    fn taken(&mut self, session: SessionId, messages: u32, bytes: u64, share: u64) {
-        self.waiting.messages -= messages as usize;
-        self.waiting.bytes -= bytes;
-        self.waiting.share -= share;
+    fn taken(&mut self, session: SessionId, share: u64) {
+        self.waiting -= share;
         // No more than was added there.
         self.shares[slot_of(session) as usize] -= share as u32;
     }
@@ -376,14 +375,13 @@ impl EventQueue {
         while let Some(&Record { session, kind: Kind::Messages(_), .. }) = self.queue.waiting().first()
             && sessions.reads_plain(session)
         {
-            let (mut messages, mut bytes, mut share) = (0, 0, 0);
+            let (mut messages, mut share) = (0, 0);
             let most = max - self.handed;
             let run = self.queue.waiting().iter().take_while(|record| {
                 let Kind::Messages(these) = record.kind else { return false };
                 let whole = record.session == session && these.count as usize <= most - messages as usize;
                 if whole {
                     messages += these.count;
-                    bytes += u64::from(these.place.len);
                     share += u64::from(self.share_of(&these));
                 }
                 whole
@@ -394,7 +392,7 @@ impl EventQueue {
             }
             self.drained.extend_from_slice(&self.queue.waiting()[..records]);
             self.queue.skip(records);
-            self.taken(session, messages, bytes, share);
+            self.taken(session, share);
             self.handed += messages as usize;
         }
     }
@@ -423,7 +421,7 @@ impl EventQueue {
             let (mut first, rest) = messages.split(count, &self.pool);
             let left = if rest.count == 0 { 0 } else { self.share_of(&rest) };
             let share = self.share_of(&messages) - left;
-            self.taken(record.session, first.count, u64::from(messages.place.len - rest.place.len), share.into());
+            self.taken(record.session, share.into());
             if let Some(cipher) = cipher {
                 (first.place, first.escaped) = (self.decipher(cipher, first.place), false);
             }
@@ -738,7 +736,7 @@ mod tests {
                 }
                 assert_eq!(got, all, "{max} {one_by_one}");
                 queue.drain(&mut sessions, max);
-                assert_eq!((queue.drained().count(), queue.waiting.messages, queue.waiting.bytes, queue.pool.held_bytes()), (0, 0, 0, 0));
+                assert_eq!((queue.drained().count(), queue.waiting, queue.pool.held_bytes()), (0, 0, 0));
             }
         }
     }

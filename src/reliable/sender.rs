@@ -207,6 +207,8 @@ pub(crate) struct Sender {
     fill: Option<Fill>,
     cursor: Cursor,
     queued_bytes: usize,
+    /// Of these, those of packets behind a gap that were acknowledged.
+    behind_gap: usize,
     /// Packets past the cumulative acknowledgement that the peer is believed to hold.
     reach: u32,
     /// False for a fixed window.
@@ -263,7 +265,7 @@ impl Sender {
         }
         pool.close(&mut self.cursor);
         self.packets.shrink_to(KEPT);
-        (self.sent, self.lost, self.queued_bytes, self.fill) = (0, 0, 0, None);
+        (self.sent, self.lost, self.queued_bytes, self.behind_gap, self.fill) = (0, 0, 0, 0, None);
         next
     }
 
@@ -596,7 +598,14 @@ impl Sender {
         let from = if all { index + 1 } else { 0 };
         let gone = from + self.packets.range(from..self.sent).take_while(|packet| packet.acknowledged).count();
         // What lies behind a gap counts as queued until the gap is filled: a peer that acknowledges all but one packet makes nobody queue without end.
-        self.queued_bytes -= self.packets.drain(..gone).map(|packet| packet.place.len as usize).sum::<usize>();
+        let left = if self.behind_gap == 0 && all && gone == index + 1 {
+            bytes as usize
+        } else {
+            self.packets.range(..gone).map(|packet| packet.place.len as usize).sum()
+        };
+        self.behind_gap = self.behind_gap + bytes as usize - left;
+        self.queued_bytes -= left;
+        self.packets.drain(..gone);
         self.base += gone as u64;
         self.sent -= gone;
         self.farthest = self.farthest.max(sequence + 1).max(self.base);

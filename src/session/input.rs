@@ -98,6 +98,7 @@ impl Session {
     }
 
     /// The peer showed that it is there.
+    #[inline(always)]
     pub(super) fn alive(&mut self, shared: &mut Shared, len: usize) {
         if shared.now - self.received_at > PROBING_US
             && let Some(path) = shared.paths.get_mut(self.path)

@@ -68,11 +68,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Bytes of memory in what came and in what waits to leave.
+    fn used(&self) -> usize {
+        self.held_bytes + self.out.pool.held_bytes() + self.events.held_bytes()
+    }
+
+    /// As much as this is free.
+    fn has_plenty(&self, bytes: usize) -> bool {
+        (self.used() + bytes) as u64 <= self.config.max_memory
+    }
+
     /// Bytes that a session may hold of what came, or have queued: as much as is free of what all may hold together, but always `least`. Whoever takes much leaves
     /// others as much as it has, whatever their number.
     pub(crate) fn share(&self, least: usize) -> usize {
-        let used = self.held_bytes + self.out.pool.held_bytes() + self.events.held_bytes();
-        self.config.max_memory.saturating_sub(used as u64).max(least as u64).try_into().unwrap_or(usize::MAX)
+        self.config.max_memory.saturating_sub(self.used() as u64).max(least as u64).try_into().unwrap_or(usize::MAX)
     }
 }
 
@@ -490,7 +499,10 @@ impl Session {
 
     /// No more reliable messages are taken for now.
     fn is_full(&self, shared: &Shared) -> bool {
-        self.queued_memory(shared) >= self.most_queued(shared)
+        // A packet takes no more than eight times what it takes of a block.
+        let (all, most) = (shared.out.pool.held_bytes(), shared.config.send_queue_bytes as usize);
+        let little = 8 * all < most && shared.has_plenty(most);
+        !little && self.queued_memory(shared) >= self.most_queued(shared)
     }
 
     #[inline(never)]

@@ -128,7 +128,8 @@ fn pinned() -> Vec<i64> {
 /// What is acknowledged behind a gap counts against the queue as long as the gap is there: what it stands in stays, and so does what is known of it.
 #[test]
 fn weakness_13_a_selective_peer_pins_no_more_than_the_queue_allows() {
-    let most = 2 * i64::from(Config::default().send_queue_bytes);
+    // And tables that double as they grow.
+    let most = 5 * i64::from(Config::default().send_queue_bytes) / 2;
     let held = pinned();
     assert!(held.iter().all(|held| *held <= most), "{held:?}");
 }
