@@ -954,7 +954,7 @@ typedef struct soe_config {
   /**
    * Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What
    * comes ahead of its turn is dropped beyond it, unacknowledged; messages that grow beyond it end the session with
-   * SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 32 MiB.
+   * SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 72 MiB.
    */
   uint32_t max_session_memory;
   /**

@@ -339,7 +339,8 @@ impl Default for Config {
             max_message: 16 * 1024 * 1024,
             max_queued_events: 131_072,
             max_queued_bytes: 64 * 1024 * 1024,
-            max_session_memory: 32 * 1024 * 1024,
+            // One message of the longest kind on each channel, and some early packets.
+            max_session_memory: 72 * 1024 * 1024,
             max_memory: 1024 * 1024 * 1024,
             min_udp_length: MIN_UDP_LENGTH,
             max_nesting: 4,

@@ -283,7 +283,7 @@ pub struct soe_config {
     pub max_memory: u64,
     /// Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What
     /// comes ahead of its turn is dropped beyond it, unacknowledged; messages that grow beyond it end the session with
-    /// SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 32 MiB.
+    /// SOE_REASON_RELIABLE_OVERFLOW. Never less than two messages of max_message take. Default: 72 MiB.
     pub max_session_memory: u32,
     /// How many levels MultiPackets may lie in each other, and bundles: 1..16. 1: none inside another. Default: 4.
     pub max_nesting: u32,
