@@ -257,7 +257,8 @@ pub struct Config {
     /// Messages that may wait for the host in all; then reliable packets stay unacknowledged and lossy ones are dropped. The same holds for a session of which as
     /// many wait as there is room for more: so none takes all of it.
     pub max_queued_events: u32,
-    /// Bytes of messages that may wait for the host in all.
+    /// Bytes of messages that may wait for the host in all; more than 4 GiB is no more than that. What fills a gap brings all that came behind it, whatever the
+    /// limits.
     pub max_queued_bytes: u64,
     /// Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What comes ahead of its turn
     /// is dropped beyond it, unacknowledged; messages that grow beyond it end the session with reason 13. Never less than two messages of [`Config::max_message`]

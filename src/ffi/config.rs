@@ -150,7 +150,8 @@ pub struct soe_config {
     /// 0: session ids, CRC seeds and hash keys from the operating system's entropy. Else the same seed, clock and input give the same
     /// bytes. Default: 0.
     pub rng_seed: u64,
-    /// Bytes of messages that may wait for the host, all sessions together. Default: 64 MiB.
+    /// Bytes of messages that may wait for the host, all sessions together; more than 4 GiB is no more than that. What fills a gap brings all
+    /// that came behind it, whatever the limits. Default: 64 MiB.
     pub max_queued_bytes: u64,
     /// The version that is sent and accepted: 2 or 3. 0 sends 3 and accepts any. Default: 3.
     pub protocol_version: u32,

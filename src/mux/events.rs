@@ -29,6 +29,8 @@ pub(crate) struct Messages {
     place: Place,
     /// Of these, those in `place`.
     count: u32,
+    /// What they take of the room that sessions share, as it was counted.
+    share: u32,
     channel: Channel,
     /// Each stands behind its length.
     bundled: bool,
@@ -130,6 +132,7 @@ pub(crate) struct EventQueue {
 
 impl EventQueue {
     pub(crate) fn new(config: &Config) -> Self {
+        let most = config.max_queued_bytes.min(2 * u64::from(MOST_SHARE));
         EventQueue {
             pool: Pool::new(config.udp_length as usize),
             cursor: Cursor::default(),
@@ -140,8 +143,8 @@ impl EventQueue {
             drain: 0,
             waiting: 0,
             shares: Vec::new(),
-            most: config.max_queued_bytes,
-            least_share: config.max_queued_bytes.div_ceil(config.max_queued_events.into()).min(LARGEST_SHARE) as u32,
+            most,
+            least_share: most.div_ceil(config.max_queued_events.into()).min(LARGEST_SHARE) as u32,
             max_nesting: config.max_nesting,
             escapes: config.escape_reliable,
             max_message: config.max_message as usize,
@@ -201,7 +204,7 @@ impl EventQueue {
     #[inline]
     fn one_message(&mut self, whose: (SessionId, u64), time_us: u64, channel: Channel, payload: &[u8], escaped: bool) {
         let place = self.pool.append(&mut self.cursor, payload, Size::Large);
-        self.messages(whose, time_us, Messages { place, count: 1, channel, bundled: false, escaped });
+        self.messages(whose, time_us, Messages { place, count: 1, share: 0, channel, bundled: false, escaped });
     }
 
     /// Queues one message in a buffer of its own, or the bundle in it. With `led`, one that begins with a zero may have one more in front. Returns how many messages
@@ -223,7 +226,7 @@ impl EventQueue {
         };
         if count > 0 {
             let place = Place { block: self.pool.adopt(message), offset: head as u32, len: intact as u32 };
-            self.messages(whose, time_us, Messages { place, count, channel, bundled, escaped: self.escapes });
+            self.messages(whose, time_us, Messages { place, count, share: 0, channel, bundled, escaped: self.escapes });
         }
         (count.into(), intact == body)
     }
@@ -256,7 +259,7 @@ impl EventQueue {
         let (count, intact) = measure(body, self.longest(true));
         if count > 0 {
             let place = self.pool.append(&mut self.cursor, &body[..intact], Size::Large);
-            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped });
+            self.messages(whose, time_us, Messages { place, count, share: 0, channel, bundled: true, escaped });
         }
         (count.into(), intact == body.len())
     }
@@ -274,7 +277,7 @@ impl EventQueue {
                 flat.shrink_to_fit();
                 Place { block: self.pool.adopt(flat), offset: 0, len: len as u32 }
             };
-            self.messages(whose, time_us, Messages { place, count, channel, bundled: true, escaped: true });
+            self.messages(whose, time_us, Messages { place, count, share: 0, channel, bundled: true, escaped: true });
         }
         (count.into(), intact)
     }
@@ -292,26 +295,22 @@ impl EventQueue {
     #[inline(always)]
     fn messages(&mut self, whose: (SessionId, u64), time_us: u64, messages: Messages) {
         let share = self.share_of(&messages);
-        self.waiting += u64::from(share);
-        match self.shares.get_mut(slot_of(whose.0) as usize) {
-            Some(own) => *own += share,
-            None => self.first_share(whose.0, share),
+        let slot = slot_of(whose.0) as usize;
+        if slot >= self.shares.len() {
+            self.shares.resize(slot + 1, 0);
         }
-        self.push(whose, time_us, Kind::Messages(messages));
-    }
-
-    #[cold]
-    fn first_share(&mut self, session: SessionId, share: u32) {
-        let slot = slot_of(session) as usize;
-        self.shares.resize(slot + 1, 0);
-        self.shares[slot] = share;
+        let own = &mut self.shares[slot];
+        // What fills a gap brings all behind it, however much that is.
+        let share = share.min(u32::MAX - *own);
+        *own += share;
+        self.waiting += u64::from(share);
+        self.push(whose, time_us, Kind::Messages(Messages { share, ..messages }));
     }
 
     /// So much of a session waits no more.
-    fn taken(&mut self, session: SessionId, share: u64) {
-        self.waiting -= share;
-        // No more than was added there.
-        self.shares[slot_of(session) as usize] -= share as u32;
+    fn taken(&mut self, session: SessionId, share: u32) {
+        self.waiting -= u64::from(share);
+        self.shares[slot_of(session) as usize] -= share;
     }
 
     /// Prepares at most `max` events to be read with [`EventQueue::drained`], and ends what the last drain lent.
@@ -382,7 +381,7 @@ impl EventQueue {
                 let whole = record.session == session && these.count as usize <= most - messages as usize;
                 if whole {
                     messages += these.count;
-                    share += u64::from(self.share_of(&these));
+                    share += these.share;
                 }
                 whole
             });
@@ -418,10 +417,10 @@ impl EventQueue {
                 Reading::Ciphered(cipher) => (1, Some(cipher)),
                 Reading::Later => break,
             };
-            let (mut first, rest) = messages.split(count, &self.pool);
-            let left = if rest.count == 0 { 0 } else { self.share_of(&rest) };
-            let share = self.share_of(&messages) - left;
-            self.taken(record.session, share.into());
+            let (mut first, mut rest) = messages.split(count, &self.pool);
+            rest.share = if rest.count == 0 { 0 } else { self.share_of(&rest).min(messages.share) };
+            first.share = messages.share - rest.share;
+            self.taken(record.session, first.share);
             if let Some(cipher) = cipher {
                 (first.place, first.escaped) = (self.decipher(cipher, first.place), false);
             }

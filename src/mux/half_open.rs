@@ -12,9 +12,9 @@ use crate::config::MIN_UDP_LENGTH;
 use crate::event::SessionId;
 use crate::session::Agreement;
 
-/// Requests with different session ids that may wait at one address: so many must a stranger forge within a round trip to push out the one that is meant. Each
-/// costs a CRC for a datagram from there that is nobody's.
-const MOST_PER_ADDRESS: usize = 32;
+/// Requests with different session ids that may wait at one address: one that a stranger forges does not push out the one that is meant. Each more would make a
+/// guessed CRC more likely to be somebody's.
+const MOST_PER_ADDRESS: usize = 4;
 
 pub(crate) struct HalfOpen {
     pub(crate) address: Address,

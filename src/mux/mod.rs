@@ -423,6 +423,7 @@ impl Multiplexer {
         }
         // What sessions said while they ended.
         self.shared.out.begin(max, trains);
+        self.shared.out.finish(max);
     }
 
     /// At most `max` events, lent until the next call of this function. None means that nothing is left.

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::event::{Datagram, SessionId};
 use crate::pool::{Cursor, Place, Pool, Size};
 
-/// Datagrams of handshakes that may wait for the host, besides two for each session that it may have.
+/// Answers to strangers that may wait for the host, besides two for each half-open session that it may have.
 const MOST_WAITING: usize = 4096;
 
 /// One datagram or train, ready to leave.
@@ -53,8 +53,12 @@ pub(crate) struct Outbox {
     pub(crate) pool: Pool,
     /// Where packets go that are not a reliable channel's.
     pub(crate) cursor: Cursor,
+    /// What sessions say out of turn.
     waiting: VecDeque<(Place, Owner)>,
+    /// Answers to strangers: they leave behind all that is the sessions'.
+    strangers: VecDeque<(Place, Owner)>,
     most: usize,
+    most_to_strangers: usize,
     /// The current drain may couple datagrams to trains.
     trains: bool,
     /// What the current drain hands out.
@@ -67,9 +71,11 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(config: &Config) -> Self {
-        let most = MOST_WAITING + 2 * (config.max_sessions + config.max_half_open) as usize;
         Outbox {
-            most,
+            // A SessionRequest or a response, a RemapConnection, a Disconnect.
+            most: 4 * config.max_sessions as usize,
+            most_to_strangers: MOST_WAITING + 2 * config.max_half_open as usize,
+            strangers: VecDeque::new(),
             pool: Pool::new(config.udp_length as usize),
             cursor: Cursor::default(),
             waiting: VecDeque::new(),
@@ -90,9 +96,19 @@ impl Outbox {
         room
     }
 
+    /// The same for somebody who has no session.
+    pub(crate) fn reply_to_stranger(&mut self, datagram: &[u8], session: Option<SessionId>, to: Address) -> bool {
+        let room = self.strangers.len() < self.most_to_strangers;
+        if room {
+            let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
+            self.strangers.push_back((place, Owner { session, to }));
+        }
+        room
+    }
+
     /// True where a reply waits.
     pub(crate) fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.strangers.is_empty()
     }
 
     /// What leaves from now on is this session's.
@@ -127,17 +143,30 @@ impl Outbox {
         self.leaving.len()
     }
 
-    /// Begins a drain with replies, at most `max`; the rest may come as `trains`.
+    /// Begins a drain with what sessions said out of turn, at most `max`; the rest may come as `trains`.
     pub(crate) fn begin(&mut self, max: usize, trains: bool) {
         self.trains = trains;
         while self.leaving.len() < max
-            && let Some((place, owner)) = self.waiting.pop_front()
+            && let Some(ready) = self.waiting.pop_front()
         {
-            // Its hold becomes the drain's.
-            self.held.push(place.block);
-            self.leaving.push(Ready { place, segment: 0, owner: self.owners.len() as u32 });
-            self.owners.push(owner);
+            self.leave_whole(ready);
         }
+    }
+
+    /// Ends it with answers to strangers.
+    pub(crate) fn finish(&mut self, max: usize) {
+        while self.leaving.len() < max
+            && let Some(ready) = self.strangers.pop_front()
+        {
+            self.leave_whole(ready);
+        }
+    }
+
+    fn leave_whole(&mut self, (place, owner): (Place, Owner)) {
+        // Its hold becomes the drain's.
+        self.held.push(place.block);
+        self.leaving.push(Ready { place, segment: 0, owner: self.owners.len() as u32 });
+        self.owners.push(owner);
     }
 
     /// What the drain handed out, lent until [`Outbox::end_loans`].

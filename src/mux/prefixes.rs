@@ -14,6 +14,9 @@ use crate::config::Config;
 /// Places for rates. What all of them let through in a second is bounded by it, whatever addresses a flood claims to come from.
 const PLACES: usize = 1024;
 
+/// How often in a second newcomers may fill the half-open places: each then has half a second to show itself.
+const TURNOVERS: u32 = 2;
+
 const SECOND_US: u64 = 1_000_000;
 
 /// How often something may happen, for each prefix: so many times a second, and as many at once.
@@ -57,6 +60,9 @@ pub(crate) struct Prefixes {
     bits_v6: u32,
     newcomers: Rate,
     replies: Rate,
+    hints: Rate,
+    /// Newcomers of all prefixes.
+    all: Rate,
     crowds: HashTable<Crowd>,
     most_sessions: u32,
 }
@@ -69,6 +75,8 @@ impl Prefixes {
             bits_v6: config.prefix_bits_v6,
             newcomers: Rate::new(config.max_new_per_prefix),
             replies: Rate::new(config.max_replies_per_prefix),
+            hints: Rate::new(config.max_replies_per_prefix),
+            all: Rate::new(if config.max_new_per_prefix == 0 { 0 } else { TURNOVERS * config.max_half_open }),
             crowds: HashTable::new(),
             most_sessions: config.max_sessions_per_prefix,
         }
@@ -92,13 +100,19 @@ impl Prefixes {
     pub(crate) fn may_ask(&mut self, address: &Address, now: u64) -> bool {
         let full = self.most_sessions > 0 && self.sessions(address) >= self.most_sessions;
         let place = self.place(address);
-        !full && self.newcomers.take(place, now)
+        !full && self.newcomers.take(place, now) && self.all.take(0, now)
     }
 
     /// A stranger there may be answered once more.
     pub(crate) fn may_reply(&mut self, address: &Address, now: u64) -> bool {
         let place = self.place(address);
         self.replies.take(place, now)
+    }
+
+    /// A stranger there may be told once more that it is unknown.
+    pub(crate) fn may_hint(&mut self, address: &Address, now: u64) -> bool {
+        let place = self.place(address);
+        self.hints.take(place, now)
     }
 
     /// Open sessions from where this address is.
@@ -172,7 +186,7 @@ mod tests {
     #[test]
     fn so_many_at_once_and_so_many_a_second() {
         for (rate, at_once, later) in [(20, 20, 1), (1, 1, 0), (1_000_000, 1_000_000, 50_000), (u32::MAX, 1_000_000, 50_000)] {
-            let mut prefixes = prefixes(Config { max_new_per_prefix: rate, ..Config::default() });
+            let mut prefixes = prefixes(Config { max_new_per_prefix: rate, max_half_open: 1_000_000, ..Config::default() });
             let here = at("10.1.2.3:1");
             assert_eq!((0..1_100_000).filter(|_| prefixes.may_ask(&here, SECOND_US)).count(), at_once, "{rate}");
             assert_eq!((0..1_100_000).filter(|_| prefixes.may_ask(&here, SECOND_US + 50_000)).count(), later, "{rate} after 50 ms");

@@ -10,6 +10,9 @@ use crate::event::{SessionId, reason};
 use crate::session::{Agreement, Beginning, Ending, Session, State, count};
 use crate::wire::{self, SessionRequest, SessionResponse, opcode};
 
+/// A request that is repeated no sooner is answered, whatever its prefix had.
+const AGAIN_US: u64 = 250_000;
+
 impl Multiplexer {
     /// A client asks. What is right is answered with a SessionResponse, again as often as it is asked.
     #[inline(never)]
@@ -26,7 +29,7 @@ impl Multiplexer {
             let Some(session) = sessions.get_mut(id) else { return };
             if session.wire_id == request.session_id && !session.client {
                 let datagram = response(session.wire_id, &session.agreed, &shared.config);
-                if self.prefixes.may_reply(from, shared.now) {
+                if shared.now >= session.last_sent_at() + AGAIN_US || self.prefixes.may_reply(from, shared.now) {
                     session.reply(shared, &datagram);
                 } else {
                     shared.stats.requests_limited += 1;
@@ -46,7 +49,8 @@ impl Multiplexer {
             self.half_open.at(from).into_iter().find(|&index| self.half_open.get(index).is_some_and(|w| w.wire_id == request.session_id))
         {
             self.half_open.refresh(waiting, self.shared.now);
-            if self.may_reply(from) {
+            let lately = self.half_open.get(waiting).is_some_and(|waiting| self.shared.now < waiting.responded_at + AGAIN_US);
+            if !lately || self.may_reply(from) {
                 self.respond(waiting);
             }
             return;
@@ -92,6 +96,10 @@ impl Multiplexer {
         if self.half_open.is_crowded() && !self.prefixes.may_ask(from, self.shared.now) {
             // No answer: the address may be forged, and who means it asks again.
             self.shared.stats.requests_limited += 1;
+            return;
+        }
+        // Somebody asks there already: this one takes no place of its own.
+        if !self.half_open.at(from).is_empty() && !self.may_reply(from) {
             return;
         }
         let (index, displaced) = self.half_open.insert(newcomer);
@@ -142,8 +150,15 @@ impl Multiplexer {
         granted
     }
 
+    /// The same for being told that it is unknown.
+    fn may_hint(&mut self, to: &Address) -> bool {
+        let granted = self.prefixes.may_hint(to, self.shared.now);
+        self.shared.stats.requests_limited += u64::from(!granted);
+        granted
+    }
+
     fn reply(&mut self, datagram: &[u8], id: Option<SessionId>, to: &Address) {
-        if self.shared.out.reply(datagram, id, *to) {
+        if self.shared.out.reply_to_stranger(datagram, id, *to) {
             self.shared.stats.datagrams_sent += 1;
             self.shared.stats.bytes_sent += datagram.len() as u64;
         }
@@ -247,7 +262,7 @@ impl Multiplexer {
         let waits = !self.half_open.at(from).is_empty();
         let goodbye = matches!(datagram, [0, opcode::DISCONNECT, ..] | []);
         let port_is_real = from.port != 0 || from.family == Family::Opaque;
-        if self.shared.config.reply_unknown_sender && !waits && !goodbye && port_is_real && self.may_reply(from) {
+        if self.shared.config.reply_unknown_sender && !waits && !goodbye && port_is_real && self.may_hint(from) {
             self.reply(&[0, opcode::UNKNOWN_SENDER], None, from);
         }
     }
@@ -278,7 +293,7 @@ impl Multiplexer {
                 }
             }
             None if matches!(datagram, [0, opcode::HEARTBEAT]) && session.state != State::Connecting => session.bare_heartbeat(shared),
-            None => count!(session, shared, dropped_crc),
+            None => session.not_its_own(shared),
         }
     }
 

@@ -258,8 +258,9 @@ impl Receiver {
             self.early.pop_front();
         }
         // What the cumulative acknowledgement says need not be said singly.
-        let next = self.next;
-        self.acknowledge.retain(|&wire| wire::expand(wire, next).is_some_and(|sequence| sequence >= next));
+        while self.acknowledge.front().is_some_and(|&wire| wire::expand(wire, self.next).is_none_or(|sequence| sequence < self.next)) {
+            self.acknowledge.pop_front();
+        }
         self.fresh &= !self.acknowledge.is_empty();
         self.own_from = self.next - 1;
         Arrival::InOrder

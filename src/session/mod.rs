@@ -223,12 +223,14 @@ pub(crate) struct Session {
     thorough: bool,
     /// And showed that it knows that this side does, or is about to.
     understood: bool,
+    /// When a datagram from its address last had a wrong CRC, in spans of 17 s; 0: never.
+    damaged_in: u16,
     /// Heartbeats of this side that were questions, less those that came since.
     asked: u8,
     /// The receive cipher was set, or need not be.
     gate_open: bool,
-    /// The drain in which it handed out a message while the gate was closed.
-    handed_in: u32,
+    /// The drain in which it handed out a message while the gate was closed: the low bits of its number, which may cost one more drain once in 65,536.
+    handed_in: u16,
     pub(crate) rtt: Rtt,
     pub(crate) received_at: u64,
     sent_at: u64,
@@ -318,6 +320,7 @@ impl Session {
             was_heard: false,
             thorough: config.thorough_peers,
             understood: false,
+            damaged_in: 0,
             asked: 0,
             gate_open: !config.cipher_by_host,
             handed_in: 0,
@@ -417,6 +420,7 @@ impl Session {
     #[inline]
     pub(crate) fn reading(&mut self, channel: Channel, drain: u32) -> Reading<'_> {
         if !self.gate_open {
+            let drain = (drain as u16).max(1);
             let first = std::mem::replace(&mut self.handed_in, drain) != drain;
             return if first { Reading::Single } else { Reading::Later };
         }
@@ -553,8 +557,12 @@ impl Session {
         }
         let layout = self.layout(shared, channel);
         let fragments = data.len() / layout.payload;
-        if fragments > 0 && data.len() + fragments * Sender::PACKET > shared.config.session_memory() {
+        let needed = data.len() + fragments * Sender::PACKET;
+        if fragments > 0 && needed > shared.config.session_memory() {
             return Err(Error::TooLarge);
+        }
+        if needed > self.least_memory() && !shared.has_plenty(needed) {
+            return Err(Error::NoMemory);
         }
         if self.senders[channel] == NONE {
             self.senders[channel] = shared.senders.take();
@@ -644,6 +652,10 @@ impl Session {
     /// Share of datagrams lost, sent and received.
     pub(crate) fn loss(&self) -> (Option<u32>, Option<u32>) {
         self.rare.as_ref().map_or((None, None), |rare| (rare.net_status.loss_sent_ppm, rare.net_status.loss_received_ppm))
+    }
+
+    pub(crate) fn last_sent_at(&self) -> u64 {
+        self.sent_at
     }
 
     /// The drain has come to this session.

@@ -271,6 +271,7 @@ fn a_newcomer_whose_place_was_taken_gets_in_with_its_next_request() {
     }
     puppet.say(&puppet.wire.heartbeat());
     assert_eq!(puppet.node.connected(), None, "its place was taken");
+    puppet.wait(SECOND);
     let out = puppet.say(&request(3, Puppet::ID, 512, PROTOCOL));
     puppet.wire = Answer::read(&out[0]).unwrap().into();
     puppet.say(&puppet.wire.heartbeat());

@@ -2,7 +2,7 @@
 //! address and from others, they change nothing for a session that is open: not what it delivers, not when, not what it sends.
 
 use crate::common::*;
-use soe::{Address, Channel, Disconnect, EndedBy, Multiplexer};
+use soe::{Address, Channel, Disconnect, EndedBy, Multiplexer, reason};
 
 /// So many of each kind in each millisecond, at both sides.
 const EACH: usize = if cfg!(debug_assertions) { 1 } else { 10 };
@@ -199,4 +199,30 @@ fn a_request_has_one_response_at_most_whatever_it_says_and_whenever_it_comes() {
         }
         assert!(responses > 1_000, "{responses}");
     }
+}
+
+/// A stranger who tries every CRC of 16 bits finds the one of a packet, and then sends that as often as he likes: it is malformed, and ends nothing.
+#[test]
+fn whoever_tries_all_crcs_ends_no_session() {
+    let mut puppet = Puppet::client(config());
+    let mut passed = 0;
+    for guess in 0..=u16::MAX {
+        for _ in 0..8 {
+            puppet.node.mux.feed(puppet.now, &CLIENT(), &[0, 3, 9, 0, (guess >> 8) as u8, guess as u8]);
+        }
+        puppet.now += MS;
+        if guess % 5_000 == 0 {
+            puppet.say(&puppet.wire.heartbeat());
+        }
+        passed = puppet.node.mux.session_stats(puppet.id).unwrap().dropped_malformed;
+    }
+    assert_eq!((passed, puppet.node.disconnected()), (8, None));
+    // The same eight from the peer, with nobody guessing, do end it.
+    puppet.wait(20 * SECOND);
+    puppet.say(&puppet.wire.heartbeat());
+    puppet.wait(20 * SECOND);
+    puppet.say(&puppet.wire.heartbeat());
+    puppet.wait(25 * SECOND);
+    (0..8).for_each(|_| drop(puppet.say(&puppet.wire.seal(&[0, 3, 9, 0]))));
+    assert_eq!(puppet.node.disconnected(), Some((EndedBy::Library, reason::CORRUPT_PACKET)));
 }
