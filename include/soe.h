@@ -713,7 +713,8 @@ typedef struct soe_config {
    */
   uint64_t rng_seed;
   /**
-   * Bytes of messages that may wait for the host, all sessions together. Default: 64 MiB.
+   * Bytes of messages that may wait for the host, all sessions together; more than 4 GiB is no more than that. What fills a gap brings all
+   * that came behind it, whatever the limits. Default: 64 MiB.
    */
   uint64_t max_queued_bytes;
   /**
@@ -947,7 +948,9 @@ typedef struct soe_config {
   uint32_t answer_net_status;
   /**
    * Bytes of memory that all sessions together may hold of what came and of what waits to leave. As it fills, each may hold as much as is
-   * still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, and what comes stays unacknowledged.
+   * still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, or SOE_ERR_NO_MEMORY where one message
+   * alone is too long for what is free, and what comes stays unacknowledged. While less than half is free, a session whose unfinished
+   * message has not grown for 30 seconds ends with SOE_REASON_RELIABLE_OVERFLOW.
    * Default: 1 GiB.
    */
   uint64_t max_memory;
@@ -1189,7 +1192,7 @@ typedef struct soe_stats {
   uint64_t half_open_dropped;
   /**
    * Mux only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix had its share
-   * (soe_config.max_new_per_prefix).
+   * (soe_config.max_new_per_prefix, max_sessions_per_prefix, max_replies_per_prefix), or all together had theirs.
    */
   uint64_t requests_limited;
 } soe_stats;

@@ -265,7 +265,8 @@ pub struct Config {
     /// take.
     pub max_session_memory: u32,
     /// Bytes of memory that all sessions together may hold of what came and what waits to leave. As it fills, each may hold as much as is still free, but always 131
-    /// datagrams each way: sends beyond that answer [`Error::WouldBlock`], and what comes stays unacknowledged.
+    /// datagrams each way: sends beyond that answer [`Error::WouldBlock`], or [`Error::NoMemory`] where one message alone is too long for what is free, and what comes
+    /// stays unacknowledged. While less than half is free, a session whose unfinished message has not grown for 30 seconds ends with reason 13.
     pub max_memory: u64,
     /// The smallest UDP length that is taken from a peer, 16..=[`Config::udp_length`]: less is refused.
     pub min_udp_length: u32,

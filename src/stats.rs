@@ -43,7 +43,7 @@ pub struct Stats {
     pub sessions_disconnected: u64,
     /// Multiplexer only: SessionRequests refused: version, application protocol, UDP length, limits, or by the host.
     pub requests_refused: u64,
-    /// Multiplexer only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix had its share.
+    /// Multiplexer only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix, or all together, had its share.
     pub requests_limited: u64,
     /// Multiplexer only: half-open sessions forgotten, to make room or because they showed no datagram in time.
     pub half_open_dropped: u64,

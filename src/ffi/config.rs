@@ -279,7 +279,9 @@ pub struct soe_config {
     /// 1: a NetStatus request is answered. Default: 1.
     pub answer_net_status: u32,
     /// Bytes of memory that all sessions together may hold of what came and of what waits to leave. As it fills, each may hold as much as is
-    /// still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, and what comes stays unacknowledged.
+    /// still free, but always 131 datagrams each way: sends beyond that answer SOE_ERR_WOULD_BLOCK, or SOE_ERR_NO_MEMORY where one message
+    /// alone is too long for what is free, and what comes stays unacknowledged. While less than half is free, a session whose unfinished
+    /// message has not grown for 30 seconds ends with SOE_REASON_RELIABLE_OVERFLOW.
     /// Default: 1 GiB.
     pub max_memory: u64,
     /// Bytes that one session may make this side hold of messages of which a part is missing, and of packets that came ahead of a gap. What

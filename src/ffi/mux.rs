@@ -135,6 +135,10 @@ pub unsafe extern "C" fn soe_mux_feed_batch(
             present_array(r#in, count)?;
             present(out_consumed)?;
             let mut fed = 0;
+            if count == 0 {
+                // It tells the time all the same.
+                inner.mux.feed_run(now_us, &crate::Address::default(), []);
+            }
             while fed < count {
                 match feed_run(&mut inner.mux, now_us, r#in.add(fed), count - fed) {
                     Ok(run) => fed += run,

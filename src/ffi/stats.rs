@@ -51,7 +51,7 @@ pub struct soe_stats {
     /// Multiplexer only: half-open sessions forgotten, to make room or because they showed no datagram in time.
     pub half_open_dropped: u64,
     /// Mux only: SessionRequests dropped without an answer, and other answers not given to strangers, because their prefix had its share
-    /// (soe_config.max_new_per_prefix).
+    /// (soe_config.max_new_per_prefix, max_sessions_per_prefix, max_replies_per_prefix), or all together had theirs.
     pub requests_limited: u64,
 }
 

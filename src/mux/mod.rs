@@ -243,6 +243,7 @@ impl Multiplexer {
             talking: Default::default(),
             stats: Stats::default(),
             held_bytes: 0,
+            made_room_at: 0,
             struck: false,
             work: Vec::new(),
             sealed: Vec::new(),

@@ -86,6 +86,9 @@ const MOST_UNSAID: u32 = 16;
 /// When it is said again if no other acknowledgement leaves before.
 const REPEAT_US: u64 = 10_000;
 
+/// How long what is held may stay as it is while others need the memory.
+const STALLED_US: u64 = 30_000_000;
+
 #[derive(Default)]
 pub(crate) struct Receiver {
     /// The next sequence in order.
@@ -95,6 +98,9 @@ pub(crate) struct Receiver {
     held: usize,
     held_bytes: usize,
     reassembly: Option<Reassembly>,
+    /// When it last grew, or was looked at because it had not.
+    grown_at: u64,
+    looked_at: u64,
     /// AcknowledgeAll is owed.
     acknowledge_all: bool,
     /// Acknowledge is owed for these, each once in here.
@@ -142,6 +148,20 @@ impl Receiver {
     pub(crate) fn memory(&self) -> usize {
         let begun = self.reassembly.as_ref().map_or(0, |reassembly| reassembly.data.capacity());
         self.held_bytes + self.held * ALLOCATION + self.early.len() * EARLY + begun
+    }
+
+    /// When it is to be looked at whether what is held still grows; `None` while nothing is.
+    pub(crate) fn stalls_at(&self) -> Option<u64> {
+        (self.held > 0 || self.reassembly.is_some()).then(|| self.grown_at.max(self.looked_at) + STALLED_US)
+    }
+
+    /// What is held did not grow for long. It will be looked at again after as long.
+    pub(crate) fn has_stalled(&mut self, now: u64) -> bool {
+        let stalled = self.stalls_at().is_some_and(|at| at <= now);
+        if stalled {
+            self.looked_at = now;
+        }
+        stalled
     }
 
     /// When nothing needs to be remembered any more; `None` while something is held or owed.
@@ -209,13 +229,14 @@ impl Receiver {
 
     /// Takes an expected fragment of a message that goes on behind it, as nearly all do. False for others.
     #[inline]
-    pub(crate) fn append(&mut self, fragment: &[u8]) -> bool {
+    pub(crate) fn append(&mut self, fragment: &[u8], now: u64) -> bool {
         let Some(Reassembly { data, total }) = &mut self.reassembly else { return false };
         let arrived = data.len() + fragment.len();
         if arrived >= *total || arrived > data.capacity() {
             return false;
         }
         data.extend_from_slice(fragment);
+        self.grown_at = now;
         self.pass();
         true
     }
@@ -231,6 +252,7 @@ impl Receiver {
             return refusal;
         }
         let expected = self.expects(wire);
+        self.grown_at = now;
         self.owe(now);
         self.acknowledge_all = true;
         self.in_order(fragment, payload, limits, outlet);

@@ -28,7 +28,7 @@ pub(crate) enum Ending {
     Replaced,
     /// Too many malformed packets behind good CRCs.
     Corrupt,
-    /// The peer began more than a session may hold.
+    /// The peer began more than a session may hold, or holds memory that others need and does nothing with it.
     Overflow,
 }
 

@@ -247,7 +247,7 @@ impl Session {
             && receiver.expects(sequence)
             && (self.talking || receiver.owes_after(shared.now))
         {
-            if fragment && receiver.append(payload) {
+            if fragment && receiver.append(payload, shared.now) {
                 return Ok(());
             }
             if !fragment {

@@ -25,6 +25,8 @@ const UNREACHABLE_QUESTIONS: u32 = 5;
 /// How long after a client was last heard a server goes on probing it, unless it answers every duplicate: a client of soe-protocol's kind that lost the last
 /// acknowledgement says nothing before it has heard nothing for 25 s, and 30 s are the limit here. New messages start it anew: they are acknowledged.
 pub(super) const PROBING_US: u64 = 4_000_000;
+/// How long what one session held is there for the others before another one makes room.
+const MADE_ROOM_US: u64 = 5_000_000;
 /// No heartbeat was sent yet.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -275,6 +277,7 @@ impl Session {
             if let Some(receiver) = shared.receivers.get(self.receivers[channel]) {
                 at = at.min(receiver.owes_at().unwrap_or(u64::MAX));
                 at = at.min(receiver.rests_at(config.ack_delay_us.into()).unwrap_or(u64::MAX));
+                at = at.min(receiver.stalls_at().unwrap_or(u64::MAX));
             }
             if let Some(sender) = shared.senders.get(self.senders[channel]) {
                 let oldest = sender.oldest_sent_at().map_or(u64::MAX, |oldest| after(oldest, config.unacknowledged_timeout_ms));
@@ -314,6 +317,16 @@ impl Session {
             }
             State::Open | State::Closing => {}
         }
+        // Where memory is short, who holds some and does nothing with it makes room: one at a time, so that others can go on with that.
+        let short = now >= shared.made_room_at.saturating_add(MADE_ROOM_US)
+            && !shared.has_plenty(usize::try_from(shared.config.max_memory / 2).unwrap_or(usize::MAX));
+        for receiver in self.receivers {
+            if shared.receivers.get_mut(receiver).is_some_and(|receiver| receiver.has_stalled(now)) && short {
+                shared.made_room_at = now;
+                return Err(Ending::Overflow);
+            }
+        }
+        let config = &shared.config;
         if after(self.received_at, config.inactivity_timeout_ms) <= now {
             return Err(Ending::Inactive);
         }

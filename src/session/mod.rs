@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) stats: Stats,
     /// Bytes of memory in what the receivers hold.
     pub(crate) held_bytes: usize,
+    /// When a session last ended because it held memory and did nothing with it.
+    pub(crate) made_room_at: u64,
     /// The datagram that is being read had something malformed in it.
     pub(crate) struck: bool,
     /// A packet being composed.
@@ -75,7 +77,7 @@ impl Shared {
 
     /// As much as this is free.
     fn has_plenty(&self, bytes: usize) -> bool {
-        (self.used() + bytes) as u64 <= self.config.max_memory
+        (self.used() as u64).saturating_add(bytes as u64) <= self.config.max_memory
     }
 
     /// Bytes that a session may hold of what came, or have queued: as much as is free of what all may hold together, but always `least`. Whoever takes much leaves

@@ -243,6 +243,44 @@ mod all_sessions {
         assert_eq!(node.mux.send(peers[0].id, Channel::Reliable0, &[1; 450]), Ok(()));
     }
 
+    /// Each holds a part of a message, and none has room for the rest: who has stood still for longest makes room, until the others can go on.
+    #[test]
+    fn do_not_wait_for_each_other_for_ever() {
+        let setup = Config { max_memory: 4 << 20, max_message: 3_000_000, ..config() };
+        let (mut node, mut now) = server(setup.clone());
+        let mut clients: Vec<_> = (1..=8u16)
+            .map(|port| {
+                let mut client = Node::new(Config { rng_seed: port.into(), max_memory: 1 << 30, ..setup.clone() }, address(1, port), now);
+                let id = client.mux.connect(now, &SERVER(), &ConnectOptions::default()).unwrap();
+                (client, id, false)
+            })
+            .collect();
+        while now < 400 * SECOND {
+            now += 5 * MS;
+            for (client, id, sent) in &mut clients {
+                for (_, data) in client.turn(now) {
+                    node.mux.feed(now, &client.address, &data);
+                }
+                if !*sent && client.connected().is_some() {
+                    client.mux.send(*id, Channel::Reliable0, &noise(1_500_000, 1)).unwrap();
+                    *sent = true;
+                }
+            }
+            for (to, data) in node.turn(now) {
+                if let Some((client, ..)) = clients.iter_mut().find(|(client, ..)| client.address == to) {
+                    client.mux.feed(now, &SERVER(), &data);
+                }
+            }
+        }
+        let ended = clients.iter().filter(|(client, ..)| client.disconnected().is_some()).count();
+        let whole = node.seen.iter().filter(|seen| matches!(&seen.what, What::Message(_, data) if data.len() == 1_500_000)).count();
+        assert_eq!(whole + ended, 8, "{whole} arrived, {ended} ended");
+        assert!(whole >= 2, "{whole} arrived");
+        assert!(
+            clients.iter().all(|(client, ..)| client.disconnected().is_none_or(|end| end == (EndedBy::Peer, reason::RELIABLE_OVERFLOW)))
+        );
+    }
+
     /// A loud session and a host that doesn't read: the others' messages still have room.
     #[test]
     fn share_the_queue_of_events() {
