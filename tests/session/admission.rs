@@ -302,3 +302,35 @@ fn half_open_sessions_are_forgotten_in_time() {
     assert_eq!(puppet.node.seen, [], "the host never heard of it");
     assert_eq!(puppet.node.mux.next_deadline(), u64::MAX, "nothing is left to do");
 }
+
+#[test]
+fn a_newcomer_who_says_goodbye_while_he_waits_is_not_let_in_later() {
+    for manual_accept in [false, true] {
+        let mut puppet = Puppet::stranger(Config { manual_accept, ..config() });
+        let accept = |puppet: &mut Puppet| {
+            let asked = puppet.node.take_seen();
+            asked.last().and_then(|seen| {
+                puppet.node.mux.accept(puppet.now, seen.session, &soe::AcceptOptions::default()).ok()?;
+                puppet.node.turn(puppet.now).iter().find_map(|(_, data)| Answer::read(data))
+            })
+        };
+        let mut enter = |puppet: &mut Puppet, id| {
+            let said = puppet.say(&request(3, id, 512, PROTOCOL));
+            let answer = if manual_accept { accept(puppet) } else { said.iter().find_map(|data| Answer::read(data)) };
+            let wire = Wire::from(answer.expect("an answer"));
+            puppet.say(&wire.heartbeat());
+            wire
+        };
+        let old = enter(&mut puppet, 1);
+        puppet.node.take();
+        let new = enter(&mut puppet, 2);
+        puppet.say(&new.seal(&new.disconnect(6)));
+        let gone: &[What] = if manual_accept { &[What::Disconnected(EndedBy::Peer, 6)] } else { &[] };
+        assert_eq!(puppet.node.take(), gone);
+        // The old one answers no question, and ends: nobody waits for its place.
+        puppet.say(&old.seal(&old.disconnect(6)));
+        puppet.wait(40 * SECOND);
+        assert_eq!(puppet.node.take(), [What::Disconnected(EndedBy::Peer, 6)]);
+        assert_eq!(puppet.node.mux.stats().sessions_connected, 1);
+    }
+}

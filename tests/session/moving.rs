@@ -267,3 +267,32 @@ fn opaque_addresses_move_by_port_too() {
     assert_eq!(puppet.node.take(), [What::Rebound(puppet.me)]);
     puppet.assert_alive();
 }
+
+/// A router that forgets an idle client gives its next heartbeat another port: the server knows nobody there, and says so in answer to the question itself.
+#[test]
+fn an_idle_client_whose_port_changes_goes_on() {
+    for idle in [1, 10, 20] {
+        let mut pair = Pair::new().connect();
+        pair.drive(idle * SECOND);
+        pair.client.address = address(1, 4321);
+        pair.drive(60 * SECOND);
+        assert_eq!(pair.client.disconnected(), None, "after {idle} s");
+        assert_eq!(pair.server.take(), [What::Rebound(address(1, 4321))]);
+        pair.assert_alive();
+    }
+}
+
+/// UdpLibrary's kind answers no heartbeat, and a question that it answers does not fit the smallest datagrams: then nothing tells a forged hint from a true one.
+#[test]
+fn a_hint_ends_no_session_whose_peer_can_not_be_asked() {
+    let setup =
+        Config { probe: soe::Probe::NetStatus, answer_heartbeats: false, udp_length: 40, inactivity_timeout_ms: 60_000, ..config() };
+    let mut puppet = Puppet::client(setup);
+    for _ in 0..4 {
+        let said = puppet.say(&[0, 0x1d]);
+        assert!(said.contains(&puppet.wire.remap()), "it may have moved");
+        puppet.wait(8 * SECOND);
+        assert_eq!(puppet.node.disconnected(), None);
+    }
+    puppet.assert_alive();
+}
