@@ -329,3 +329,18 @@ fn a_client_whose_heartbeats_were_lost_answers_one_of_three_questions() {
     }
     assert!(answers > 0);
 }
+
+/// What was on its way while the host slept says nothing of the path.
+#[test]
+fn a_host_that_slept_does_not_take_its_sleep_for_a_round_trip() {
+    let mut pair = Pair::over(Path::delay(30 * MS), 1, config(), config()).connect();
+    for _ in 0..5 {
+        pair.send(Channel::Reliable0, b"before");
+        pair.drive(35 * MS);
+        pair.now += 8 * SECOND;
+        pair.drive(3 * SECOND);
+        let rtt = pair.client.mux.info(pair.id).unwrap().rtt_us.expect("from the handshake");
+        assert!(rtt < 100_000, "{rtt} us");
+    }
+    pair.assert_alive();
+}
