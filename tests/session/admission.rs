@@ -314,7 +314,7 @@ fn a_newcomer_who_says_goodbye_while_he_waits_is_not_let_in_later() {
                 puppet.node.turn(puppet.now).iter().find_map(|(_, data)| Answer::read(data))
             })
         };
-        let mut enter = |puppet: &mut Puppet, id| {
+        let enter = |puppet: &mut Puppet, id| {
             let said = puppet.say(&request(3, id, 512, PROTOCOL));
             let answer = if manual_accept { accept(puppet) } else { said.iter().find_map(|data| Answer::read(data)) };
             let wire = Wire::from(answer.expect("an answer"));
