@@ -297,7 +297,7 @@ impl EventQueue {
         let share = self.share_of(&messages);
         let slot = slot_of(whose.0) as usize;
         if slot >= self.shares.len() {
-            self.shares.resize(slot + 1, 0);
+            self.begin_share(slot);
         }
         let own = &mut self.shares[slot];
         // What fills a gap brings all behind it, however much that is.
@@ -305,6 +305,12 @@ impl EventQueue {
         *own += share;
         self.waiting += u64::from(share);
         self.push(whose, time_us, Kind::Messages(Messages { share, ..messages }));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_share(&mut self, slot: usize) {
+        self.shares.resize(slot + 1, 0);
     }
 
     /// So much of a session waits no more.
