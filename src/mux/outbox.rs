@@ -88,22 +88,14 @@ impl Outbox {
 
     /// Queues a whole datagram that does not wait for its session's turn. False where there is no room for it.
     pub(crate) fn reply(&mut self, datagram: &[u8], session: Option<SessionId>, to: Address) -> bool {
-        let room = self.waiting.len() < self.most;
-        if room {
-            let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
-            self.waiting.push_back((place, Owner { session, to }));
-        }
-        room
+        let Outbox { pool, cursor, waiting, most, .. } = self;
+        queue(pool, cursor, (waiting, *most), datagram, Owner { session, to })
     }
 
     /// The same for somebody who has no session.
     pub(crate) fn reply_to_stranger(&mut self, datagram: &[u8], session: Option<SessionId>, to: Address) -> bool {
-        let room = self.strangers.len() < self.most_to_strangers;
-        if room {
-            let place = self.pool.append(&mut self.cursor, datagram, Size::Small);
-            self.strangers.push_back((place, Owner { session, to }));
-        }
-        room
+        let Outbox { pool, cursor, strangers, most_to_strangers, .. } = self;
+        queue(pool, cursor, (strangers, *most_to_strangers), datagram, Owner { session, to })
     }
 
     /// True where a reply waits.
@@ -194,6 +186,21 @@ impl Outbox {
     pub(crate) fn departures(&self) -> Departures<'_> {
         Departures { pool: &self.pool, ready: self.leaving.iter(), owners: &self.owners }
     }
+}
+
+/// Appends a datagram to a queue of at most so many.
+fn queue(
+    pool: &mut Pool,
+    cursor: &mut Cursor,
+    (queue, most): (&mut VecDeque<(Place, Owner)>, usize),
+    datagram: &[u8],
+    owner: Owner,
+) -> bool {
+    let room = queue.len() < most;
+    if room {
+        queue.push_back((pool.append(cursor, datagram, Size::Small), owner));
+    }
+    room
 }
 
 /// The datagrams and trains of a drain.

@@ -25,11 +25,12 @@ struct Rate {
     back: Vec<u64>,
     /// Microseconds until one is back; 0: as often as one likes.
     each: u64,
+    places: usize,
 }
 
 impl Rate {
-    fn new(per_second: u32) -> Self {
-        Rate { back: Vec::new(), each: if per_second == 0 { 0 } else { (SECOND_US / u64::from(per_second)).max(1) } }
+    fn new(per_second: u32, places: usize) -> Self {
+        Rate { places, back: Vec::new(), each: if per_second == 0 { 0 } else { (SECOND_US / u64::from(per_second)).max(1) } }
     }
 
     fn take(&mut self, place: usize, now: u64) -> bool {
@@ -37,7 +38,7 @@ impl Rate {
             return true;
         }
         if self.back.is_empty() {
-            self.back = vec![0; PLACES];
+            self.back = vec![0; self.places];
         }
         let back = self.back[place].max(now) + self.each;
         let granted = back <= now + SECOND_US.max(self.each);
@@ -73,10 +74,10 @@ impl Prefixes {
             hash: FixedState::with_seed(hash_key),
             bits_v4: config.prefix_bits_v4,
             bits_v6: config.prefix_bits_v6,
-            newcomers: Rate::new(config.max_new_per_prefix),
-            replies: Rate::new(config.max_replies_per_prefix),
-            hints: Rate::new(config.max_replies_per_prefix),
-            all: Rate::new(if config.max_new_per_prefix == 0 { 0 } else { TURNOVERS * config.max_half_open }),
+            newcomers: Rate::new(config.max_new_per_prefix, PLACES),
+            replies: Rate::new(config.max_replies_per_prefix, PLACES),
+            hints: Rate::new(config.max_replies_per_prefix, PLACES),
+            all: Rate::new(if config.max_new_per_prefix == 0 { 0 } else { TURNOVERS * config.max_half_open }, 1),
             crowds: HashTable::new(),
             most_sessions: config.max_sessions_per_prefix,
         }
